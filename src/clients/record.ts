@@ -1,0 +1,174 @@
+/**
+ * A row of the API, made safe: `parseRow` turns what came over the wire into a ClientRecord whose values are
+ * canonical (equal clients have equal values), or into a RejectedRow that says why it cannot be mirrored.
+ *
+ * Words, never doubled: *client* = the business record only (the HTTP side is `api`, the database `warehouse`);
+ * *base* = the state both sides last agreed on; *local* / *remote* = the two changed copies; *edit* = a captured
+ * local change; *window* = a half-open span of `createdOn` or `updatedOn`; *place* = where a read stands (key,
+ * rows seen at it, seam); *cursor* = the stored place's key, as a user sees it; *run* = one execution;
+ * *sweep* = comparison of ids that finds deletions; *conflict* = a field changed on both sides; *quarantine* =
+ * a row we cannot accept, kept with its reason.
+ */
+import { FIELDS, type Field, type FieldType } from './fields.ts';
+import { type Instant, parseInstant } from './instant.ts';
+
+/** A canonical value: uuids in lower case, stamps as Instant, `json` as text with sorted keys. */
+export type FieldValue = string | number | boolean | null;
+
+export interface ClientRecord {
+  readonly id: string;
+  readonly createdOn: Instant | null;
+  readonly updatedOn: Instant | null;
+  /** One value a field, in the order of FIELDS. */
+  readonly values: readonly FieldValue[];
+  /** Fields that this version does not know, as canonical JSON text. */
+  readonly extra: string | null;
+}
+
+export interface RejectedRow {
+  /** null when the row has no readable id. */
+  readonly id: string | null;
+  /** undefined when the stamp is there but cannot be read. */
+  readonly createdOn: Instant | null | undefined;
+  readonly updatedOn: Instant | null | undefined;
+  /** Why it cannot be mirrored, in words for the user. Never quotes a value. */
+  readonly reason: string;
+  /** The row as JSON text, without the excluded fields. */
+  readonly raw: string;
+}
+
+export type ReadRow = ClientRecord | RejectedRow;
+
+export interface ParseOptions {
+  /** API names of the fields that must never be stored. */
+  readonly excluded: ReadonlySet<string>;
+  /** Can the warehouse hold U+0000 in a text? Postgres cannot. */
+  readonly acceptsNul: boolean;
+}
+
+export function isRejected(row: ReadRow): row is RejectedRow {
+  return 'reason' in row;
+}
+
+const KNOWN = new Set(FIELDS.map((field) => field.name));
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const ID = FIELDS.findIndex((field) => field.name === 'id');
+const CREATED_ON = FIELDS.findIndex((field) => field.name === 'createdOn');
+const UPDATED_ON = FIELDS.findIndex((field) => field.name === 'updatedOn');
+
+/**
+ * Checks and canonises one row of a list or one client. Absent optional fields read as null (servers leave
+ * nulls out); unknown fields go to `extra`; excluded ones are dropped before anything else looks at them.
+ */
+export function parseRow(raw: unknown, options: ParseOptions): ReadRow {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    const nothing = { id: null, createdOn: null, updatedOn: null };
+    return { ...nothing, reason: 'the row is not a JSON object', raw: JSON.stringify(raw) };
+  }
+  const row = raw as Readonly<Record<string, unknown>>;
+  const values: FieldValue[] = [];
+  for (const field of FIELDS) {
+    const read = options.excluded.has(field.name) ? null : readValue(field, row[field.name]);
+    if (typeof read === 'object' && read !== null)
+      return reject(row, options, `${field.name} ${read.problem}`);
+    if (typeof read === 'string' && !options.acceptsNul && holdsNul(field, read)) {
+      return reject(row, options, `${field.name} holds the character U+0000, which Postgres cannot store`);
+    }
+    values.push(read);
+  }
+  const extra = readExtra(row, options.excluded);
+  if (extra !== null && !options.acceptsNul && holdsEscapedNul(extra)) {
+    return reject(row, options, 'an unknown field holds the character U+0000, which Postgres cannot store');
+  }
+  return {
+    id: values[ID] as string,
+    createdOn: values[CREATED_ON] as Instant | null,
+    updatedOn: values[UPDATED_ON] as Instant | null,
+    values,
+    extra,
+  };
+}
+
+/** JSON text with sorted keys and well-formed strings: equal values have equal texts. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(canonical(value));
+}
+
+function canonical(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(canonical);
+  const entries = Object.entries(value).map(
+    ([key, inner]) => [key.toWellFormed(), canonical(inner)] as const,
+  );
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+interface Problem {
+  readonly problem: string;
+}
+
+/** One reader a type: what the API sent → canonical value, or the problem in words. */
+const READERS: Readonly<Record<FieldType, (value: unknown) => FieldValue | Problem>> = {
+  text: (value) => (typeof value === 'string' ? value.toWellFormed() : { problem: 'is not a string' }),
+  uuid: (value) => {
+    const lower = typeof value === 'string' ? value.toLowerCase() : '';
+    return UUID.test(lower) ? lower : { problem: 'is not a uuid' };
+  },
+  instant: (value) => parseInstant(value) ?? { problem: 'is not a timestamp' },
+  boolean: (value) => (typeof value === 'boolean' ? value : { problem: 'is not true or false' }),
+  // Adding zero turns -0, which JSON can carry and a database may not, into 0.
+  int32: (value) => (isInt32(value) ? value + 0 : { problem: 'is not a whole number of 32 bits' }),
+  double: (value) => (Number.isFinite(value) ? (value as number) + 0 : { problem: 'is not a finite number' }),
+  json: (value) => (typeof value === 'object' ? canonicalJson(value) : { problem: 'is not a JSON object' }),
+};
+
+/** Reads one value of the API. Returns the canonical value, or the problem in words. */
+export function readValue(field: Field, value: unknown): FieldValue | Problem {
+  if (value !== null && value !== undefined) return READERS[field.type](value);
+  // createdOn is read by a lane of its own where it is null; the rest of what the schema promises is needed.
+  const fits =
+    value === null ? field.nullable || field.name === 'createdOn' : !field.required && field.name !== 'id';
+  if (fits) return null;
+  return { problem: value === null ? 'is null, which the API never answers' : 'is missing' };
+}
+
+function isInt32(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value + 0.5) < 2 ** 31;
+}
+
+function holdsNul(field: Field, text: string): boolean {
+  return field.type === 'json' ? holdsEscapedNul(text) : text.includes('\0');
+}
+
+/** JSON text writes U+0000 as an escape, which an even run of backslashes before it turns into plain text. */
+function holdsEscapedNul(json: string): boolean {
+  return json.includes('\\u0000') && /(?<!\\)(?:\\\\)*\\u0000/.test(json);
+}
+
+function readExtra(row: Readonly<Record<string, unknown>>, excluded: ReadonlySet<string>): string | null {
+  let extra: Record<string, unknown> | null = null;
+  for (const name in row) {
+    // OData annotations (`@odata.etag`) describe the answer, not the client.
+    if (KNOWN.has(name) || excluded.has(name) || name.includes('@')) continue;
+    extra ??= Object.create(null) as Record<string, unknown>;
+    extra[name] = row[name];
+  }
+  return extra === null ? null : canonicalJson(extra);
+}
+
+function reject(row: Readonly<Record<string, unknown>>, options: ParseOptions, reason: string): RejectedRow {
+  const kept = Object.fromEntries(Object.entries(row).filter(([name]) => !options.excluded.has(name)));
+  const id = typeof row.id === 'string' && UUID.test(row.id.toLowerCase()) ? row.id.toLowerCase() : null;
+  return {
+    id,
+    createdOn: readStamp(row.createdOn),
+    updatedOn: readStamp(row.updatedOn),
+    reason,
+    raw: JSON.stringify(kept).toWellFormed(),
+  };
+}
+
+function readStamp(value: unknown): Instant | null | undefined {
+  return value === null || value === undefined ? null : (parseInstant(value) ?? undefined);
+}

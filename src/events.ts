@@ -1,0 +1,54 @@
+/**
+ * What the core tells the world. The core logs nothing and counts nothing: it emits these, and the faces
+ * (log, progress bar, metrics) make of them what they like.
+ */
+import type { Instant } from './clients/instant.ts';
+
+export type RunKind = 'backfill' | 'pull' | 'push' | 'sync' | 'reconcile';
+
+export type SyncEvent =
+  | { readonly type: 'runStarted'; readonly kind: RunKind; readonly resumed: boolean }
+  | { readonly type: 'runFinished'; readonly kind: RunKind; readonly rows: number; readonly requests: number }
+  /** One answer of the API arrived, whatever its status; `status` is null when none came. */
+  | {
+      readonly type: 'requestDone';
+      readonly method: string;
+      readonly path: string;
+      readonly status: number | null;
+      readonly durationMs: number;
+      readonly bodyBytes: number;
+    }
+  | {
+      readonly type: 'requestRetried';
+      readonly method: string;
+      readonly path: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly reason: string;
+    }
+  | { readonly type: 'tokenReread' }
+  /** Rows and the place that covers them are in the warehouse. `rows` were read, `written` of them differed. */
+  | {
+      readonly type: 'pageCommitted';
+      readonly kind: RunKind;
+      readonly rows: number;
+      readonly written: number;
+      readonly key: Instant | null;
+    }
+  /** How much of a backfill's span is behind us, 0 to 1, by time rather than by rows: the API has no count. */
+  | {
+      readonly type: 'backfillProgress';
+      readonly share: number;
+      readonly windowsOpen: number;
+      readonly windowsDone: number;
+    }
+  | { readonly type: 'windowSplit'; readonly at: Instant }
+  | { readonly type: 'rowQuarantined'; readonly id: string | null; readonly reason: string }
+  /** An id was put on the to-do list `mirror_refetch`. */
+  | { readonly type: 'rowsDeferred'; readonly count: number }
+  /** The server caps a page below what we ask for. */
+  | { readonly type: 'pageCapped'; readonly asked: number; readonly got: number }
+  /** Something a person should know, in one line; it does not stop the run. */
+  | { readonly type: 'notice'; readonly message: string };
+
+export type Emit = (event: SyncEvent) => void;
