@@ -66,7 +66,8 @@ export const TABLES: readonly Table[] = [
     ],
     indexes: ['CREATE INDEX mirror_windows_open ON mirror_windows (backfill_id) WHERE done = 0'],
   },
-  // The one to-do list of single ids. seen/seen_at: what a read by id said, and when, until it is believed.
+  // The one to-do list of single ids. listings rises with each listing, so that a read which began before the
+  // last one cannot tick it off; seen/seen_at: what a read by id said, and when, until it is believed.
   {
     name: 'mirror_refetch',
     columns: [
@@ -74,6 +75,7 @@ export const TABLES: readonly Table[] = [
       'reason TEXT NOT NULL',
       'listed_at TEXT NOT NULL',
       'due_at TEXT NOT NULL',
+      'listings BIGINT NOT NULL DEFAULT 1',
       'seen TEXT',
       'seen_at TEXT',
     ],

@@ -45,14 +45,26 @@ export interface QuarantineWrite {
   readonly at: Instant;
 }
 
-export type Write = Statement | RowsWrite | QuarantineWrite;
+/**
+ * Clients that the source answered 404 for by id, or showed out of the mirrored scope: `_deleted_at` is set, the
+ * values are kept. Rows with an open edit and rows written since `noted` are left alone.
+ */
+export interface TombstoneWrite {
+  readonly kind: 'tombstone';
+  readonly ids: readonly string[];
+  /** `revision()` as it was before the proof was asked for. */
+  readonly noted: number;
+  readonly at: Instant;
+}
+
+export type Write = Statement | RowsWrite | QuarantineWrite | TombstoneWrite;
 
 /** What became of a RowsWrite. inserted + updated + unchanged + deferred = rows (duplicates collapse to the newest). */
 export interface RowsResult {
   readonly inserted: number;
   readonly updated: number;
   readonly unchanged: number;
-  /** Listed in `mirror_refetch`: locked, dirty, older, or of equal stamp but written since the request. */
+  /** Listed in `mirror_refetch` (a row listed again raises its `listings`): locked, dirty, older, or of equal stamp but written since the request. */
   readonly deferred: number;
 }
 
@@ -63,7 +75,7 @@ export interface StatementResult {
   readonly count: number;
 }
 
-/** Result of the write at the same index. Quarantine answers the count of rows that were new or changed. */
+/** Result of the write at the same index. Quarantine and tombstone answer the count of rows new or changed. */
 export type WriteResult = StatementResult | RowsResult;
 
 /** A held lease. Every commit of its run starts with its fence: no such row any more, no commit (LEASE_LOST). */
