@@ -1,0 +1,18 @@
+/**
+ * `mirror_settings`: what outlives a run by name. The triggers read `push`, `push_deletes` and `excluded`; the
+ * engine keeps `fields`, the field names that the source was found to have.
+ */
+import { type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
+
+export type SettingName = 'push' | 'push_deletes' | 'excluded' | 'fields';
+
+export async function readSettings(warehouse: Warehouse): Promise<ReadonlyMap<string, string>> {
+  const rows = await warehouse.read({ sql: 'SELECT name, value FROM mirror_settings', params: [] });
+  return new Map(rows.map((row) => [String(row.name), String(row.value)]));
+}
+
+export function putSetting(name: SettingName, value: string): Statement {
+  const sql =
+    'INSERT INTO mirror_settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value';
+  return statement(sql, [name, value]);
+}

@@ -1,0 +1,74 @@
+/**
+ * The source as the use cases read it: every answer comes with the revision counter noted before its request was
+ * sent, which is what tells a slow answer from a new one, and with our clock's time of its arrival.
+ */
+
+import type { ClientReader } from '../api/reader.ts';
+import type { PageAnswer, PageRequest } from '../api/readInOrder.ts';
+import { type Instant, instantFromMs } from '../clients/instant.ts';
+import type { ReadRow } from '../clients/record.ts';
+import type { Clock } from '../clock.ts';
+import { isSyncError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import type { Warehouse } from '../warehouse/warehouse.ts';
+
+export interface SourceAnswer extends PageAnswer {
+  readonly date: Instant | null;
+  /** `warehouse.revision()` before the request. */
+  readonly noted: number;
+  readonly at: Instant;
+}
+
+export type SourceClient = { readonly noted: number; readonly at: Instant } & (
+  | { readonly found: true; readonly row: ReadRow }
+  | { readonly found: false }
+);
+
+export interface Source {
+  page(request: PageRequest, signal: AbortSignal): Promise<SourceAnswer>;
+  byIds(ids: readonly string[], signal: AbortSignal): Promise<SourceAnswer>;
+  byId(id: string, signal: AbortSignal): Promise<SourceClient>;
+}
+
+export function createSource(parts: {
+  reader: ClientReader;
+  warehouse: Warehouse;
+  clock: Clock;
+  emit: Emit;
+}): Source {
+  const { reader, warehouse, clock } = parts;
+  const now = (): Instant => instantFromMs(clock.now());
+  // A page too large for the bound on a body is asked for again in halves; a short page is never the end.
+  let topMax = Number.POSITIVE_INFINITY;
+
+  async function page(request: PageRequest, signal: AbortSignal): Promise<SourceAnswer> {
+    const top = Math.min(request.top, topMax);
+    const noted = await warehouse.revision();
+    try {
+      return { ...(await reader.page({ ...request, top }, signal)), noted, at: now() };
+    } catch (error) {
+      if (!isSyncError(error, 'BODY_TOO_LARGE') || top === 1) throw error;
+      topMax = Math.min(topMax, Math.ceil(top / 2));
+      parts.emit({
+        type: 'notice',
+        message: `a page of ${top} clients is too large: asking for ${topMax} at a time`,
+      });
+      return page(request, signal);
+    }
+  }
+
+  return {
+    page,
+    async byIds(ids, signal) {
+      const noted = await warehouse.revision();
+      return { ...(await reader.byIds(ids, signal)), noted, at: now() };
+    },
+    async byId(id, signal) {
+      const noted = await warehouse.revision();
+      const answer = await reader.byId(id, signal);
+      return answer.found
+        ? { found: true, row: answer.row, noted, at: now() }
+        : { found: false, noted, at: now() };
+    },
+  };
+}
