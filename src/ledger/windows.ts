@@ -88,15 +88,21 @@ export function finishBackfill(id: number, at: Instant): Statement[] {
   ];
 }
 
+const WINDOW = 'SELECT id, lane, low, high, key, seen, seam, done FROM mirror_windows';
+
 export async function readOpenWindows(warehouse: Warehouse, backfillId: number): Promise<Window[]> {
-  const sql =
-    'SELECT id, lane, low, high, key, seen, seam, done FROM mirror_windows WHERE backfill_id = ? AND done = 0 ORDER BY id';
+  const sql = `${WINDOW} WHERE backfill_id = ? AND done = 0 ORDER BY id`;
   return (await warehouse.read({ sql, params: [backfillId] })).map(toWindow);
 }
 
+export async function readWindows(warehouse: Warehouse, backfillId: number): Promise<Window[]> {
+  return (await warehouse.read({ sql: `${WINDOW} WHERE backfill_id = ?`, params: [backfillId] })).map(
+    toWindow,
+  );
+}
+
 export async function readWindow(warehouse: Warehouse, id: number): Promise<Window | null> {
-  const sql = 'SELECT id, lane, low, high, key, seen, seam, done FROM mirror_windows WHERE id = ?';
-  const [row] = await warehouse.read({ sql, params: [id] });
+  const [row] = await warehouse.read({ sql: `${WINDOW} WHERE id = ?`, params: [id] });
   return row === undefined ? null : toWindow(row);
 }
 

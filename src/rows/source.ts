@@ -5,11 +5,13 @@
 
 import type { ClientReader } from '../api/reader.ts';
 import type { PageAnswer, PageRequest } from '../api/readInOrder.ts';
+import { FIELDS } from '../clients/fields.ts';
 import { type Instant, instantFromMs } from '../clients/instant.ts';
-import type { ReadRow } from '../clients/record.ts';
+import { isRejected, type ReadRow } from '../clients/record.ts';
 import type { Clock } from '../clock.ts';
 import { isSyncError } from '../errors.ts';
 import type { Emit } from '../events.ts';
+import { putSetting } from '../ledger/settings.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 
 export interface SourceAnswer extends PageAnswer {
@@ -19,12 +21,17 @@ export interface SourceAnswer extends PageAnswer {
   readonly at: Instant;
 }
 
-export type SourceClient = { readonly noted: number; readonly at: Instant } & (
-  | { readonly found: true; readonly row: ReadRow }
+export type SourceClient = {
+  readonly noted: number;
+  readonly at: Instant;
+} /** inScope: false when the client belongs to an owner who is not mirrored. */ & (
+  | { readonly found: true; readonly row: ReadRow; readonly inScope: boolean }
   | { readonly found: false }
 );
 
 export interface Source {
+  /** Finds out which fields the source has, and remembers it in the warehouse for the runs to come. */
+  discover(signal: AbortSignal): Promise<void>;
   page(request: PageRequest, signal: AbortSignal): Promise<SourceAnswer>;
   byIds(ids: readonly string[], signal: AbortSignal): Promise<SourceAnswer>;
   byId(id: string, signal: AbortSignal): Promise<SourceClient>;
@@ -58,6 +65,10 @@ export function createSource(parts: {
   }
 
   return {
+    async discover(signal) {
+      const found = await reader.discover(signal);
+      await warehouse.commit([putSetting('fields', JSON.stringify(found))]);
+    },
     page,
     async byIds(ids, signal) {
       const noted = await warehouse.revision();
@@ -66,9 +77,21 @@ export function createSource(parts: {
     async byId(id, signal) {
       const noted = await warehouse.revision();
       const answer = await reader.byId(id, signal);
-      return answer.found
-        ? { found: true, row: answer.row, noted, at: now() }
-        : { found: false, noted, at: now() };
+      if (!answer.found) return { found: false, noted, at: now() };
+      return {
+        found: true,
+        row: answer.row,
+        inScope: isInScope(answer.row, parts.ownerId),
+        noted,
+        at: now(),
+      };
     },
   };
+}
+
+const OWNER_ID = FIELDS.findIndex((field) => field.name === 'ownerId');
+
+/** Only a client that is seen to belong to somebody else is out of scope. */
+function isInScope(row: ReadRow, ownerId: string | null): boolean {
+  return ownerId === null || isRejected(row) || row.values[OWNER_ID] === ownerId;
 }

@@ -1,0 +1,84 @@
+/**
+ * Works on the to-do list: reads what is due by id, many ids a request, and settles it.
+ *
+ * A stamp older than ours is not taken at first sight, for the answer may come from a replica that lags. It is
+ * taken when a read by id says the same at least a lookback later: else a row restored at the source from a backup
+ * would be refused for ever. An id that a list leaves out proves nothing; only a read of that client alone does.
+ */
+import { type Instant, instantFromMs, secondsBetween } from '../clients/instant.ts';
+import { isRejected, type ReadRow } from '../clients/record.ts';
+import { type Held, readHeld } from '../ledger/clients.ts';
+import { noteSeen, type Refetch, readDueRefetch, settleRefetch } from '../ledger/refetch.ts';
+import type { Lease, Write } from '../warehouse/warehouse.ts';
+import type { Engine } from './engine.ts';
+import { type Answered, planPage, tally } from './planPage.ts';
+
+/** Ids worked on at a time; a page's worth of requests at 15 ids each. */
+const BATCH = 150;
+/** Works on everything that is due now. Returns how many rows were written. */
+export async function workRefetch(engine: Engine, lease: Lease): Promise<number> {
+  const now = instantFromMs(engine.clock.now());
+  let written = 0;
+  let last: Refetch | undefined;
+  do {
+    const due = await readDueRefetch(engine.warehouse, now, last ?? null, BATCH);
+    if (due.length > 0) written += await workBatch(engine, lease, due);
+    last = due.length === BATCH ? due.at(-1) : undefined;
+  } while (last !== undefined);
+  return written;
+}
+
+async function workBatch(engine: Engine, lease: Lease, due: readonly Refetch[]): Promise<number> {
+  const { warehouse, source, signal, options } = engine;
+  const ids = due.map((item) => item.id);
+  const held = await readHeld(warehouse, ids);
+  // A row with a local edit stays listed: only the merge pass, which holds its claim, may settle it.
+  const asked = due.filter((item) => held.get(item.id)?.dirty !== true);
+  if (asked.length === 0) return 0;
+  const answer = await source.byIds(
+    asked.map((item) => item.id),
+    signal,
+  );
+  const rows = new Map(answer.rows.map((row) => [row.id, row]));
+  const writes: Write[] = [];
+  for (const item of asked) {
+    const row = rows.get(item.id);
+    const plan = { item, held: held.get(item.id), lookbackSeconds: options.lookbackSeconds };
+    writes.push(
+      ...(row === undefined ? await proveOne(engine, plan) : planRefetch({ ...plan, row, answer })),
+    );
+  }
+  return tally(await warehouse.commit(writes, lease)).written;
+}
+
+interface RefetchPlan {
+  readonly item: Refetch;
+  readonly held: Held | undefined;
+  readonly lookbackSeconds: number;
+}
+
+/** What a read by id of a listed client means. Pure. */
+export function planRefetch(plan: RefetchPlan & { row: ReadRow; answer: Answered }): Write[] {
+  const { item, held, row, answer } = plan;
+  const says = row.updatedOn ?? '';
+  if (isRejected(row) || held === undefined || !isOlder(row.updatedOn, held.updatedOn)) {
+    return [...planPage([row], answer), settleRefetch(item)];
+  }
+  if (item.seen !== says || item.seenAt === null)
+    return [noteSeen(item, says, answer.at, plan.lookbackSeconds)];
+  if (secondsBetween(item.seenAt, answer.at) < plan.lookbackSeconds) return [];
+  return [...planPage([row], answer, 'believed'), settleRefetch(item)];
+}
+
+/** A stamp of null is the oldest: the source has never changed that client. */
+function isOlder(stamp: Instant | null | undefined, than: Instant | null): boolean {
+  return than !== null && (stamp ?? '') < than;
+}
+
+/** The list leaves the id out: ask for that one alone. */
+async function proveOne(engine: Engine, plan: RefetchPlan): Promise<Write[]> {
+  const client = await engine.source.byId(plan.item.id, engine.signal);
+  const { noted, at } = client;
+  if (client.found && client.inScope) return planRefetch({ ...plan, row: client.row, answer: client });
+  return [{ kind: 'tombstone', ids: [plan.item.id], noted, at }, settleRefetch(plan.item)];
+}
