@@ -1,0 +1,5 @@
+/** All migrations, in order. Append a new one; never edit, reorder or remove one that shipped. */
+import { initial } from './001-initial.ts';
+import type { Migration } from './migration.ts';
+
+export const MIGRATIONS: readonly Migration[] = [initial];
