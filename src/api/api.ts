@@ -1,74 +1,107 @@
 /**
- * The seven endpoints of the Clients API, typed. What a call means is here; how it is sent, retried and
- * kept from leaking the token is in transport.ts.
+ * The seven endpoints of the Clients API. What a call means is here; how it is sent, retried and kept from
+ * leaking the token is in transport.ts.
  */
-import type { Instant } from '../clients/instant.ts';
+import { SyncError } from '../errors.ts';
+import type { Answer } from './answer.ts';
+import type { AuditRecord, ClientsApi } from './endpoints.ts';
+import { encodeText, toQueryString } from './odata.ts';
+import type { Transport } from './transport.ts';
 
-/** The documented parameters of `GET /clients`; what is left out is not sent. */
-export interface ListQuery {
-  readonly ownerId?: string;
-  readonly searchText?: string;
-  readonly filter?: string;
-  readonly select?: readonly string[];
-  /** Raw `$orderby`, e.g. `createdOn,id`. */
-  readonly orderby?: string;
-  readonly skip?: number;
-  readonly top?: number;
+export type {
+  AuditRecord,
+  Body,
+  CallOptions,
+  ClientAnswer,
+  ClientsApi,
+  ListAnswer,
+  ListQuery,
+} from './endpoints.ts';
+
+const CLIENTS = '/clients';
+
+export function createApi(transport: Transport): ClientsApi {
+  return {
+    async list(query, options) {
+      const request = { method: 'GET', path: CLIENTS, query: toQueryString(query), check: notRows } as const;
+      const { data, date } = await transport.request({ ...options, ...request });
+      return { ...readRows(data), date };
+    },
+    async create(body, options) {
+      return readAudit(await transport.request({ ...options, method: 'POST', path: CLIENTS, body }));
+    },
+    async deleteAll(options) {
+      await transport.request({ ...options, method: 'DELETE', path: CLIENTS });
+    },
+    async get(id, options) {
+      const request = { method: 'GET', path: pathOf(id), oneClient: true, check: notObject } as const;
+      const { status, data, date, etag } = await transport.request({ ...options, ...request });
+      return status === 404 ? { found: false, date } : { found: true, row: data, date, etag };
+    },
+    async replace(id, body, options) {
+      const request = { method: 'PUT', path: pathOf(id), body, oneClient: true } as const;
+      return readAudit(await transport.request({ ...options, ...request }));
+    },
+    async update(id, body, options) {
+      const request = { method: 'PATCH', path: pathOf(id), body, oneClient: true } as const;
+      return readAudit(await transport.request({ ...options, ...request }));
+    },
+    async delete(id, options) {
+      await transport.request({ ...options, method: 'DELETE', path: pathOf(id), oneClient: true });
+    },
+    close: () => transport.close(),
+  };
 }
 
-export interface ListAnswer {
-  readonly rows: readonly unknown[];
-  /** The answer's `Date` header, to the second; null when the server sends none. */
-  readonly date: Instant | null;
-  /** `@odata.nextLink` of an envelope. The pager does not need it; `api list` shows it. */
-  readonly nextLink: string | null;
+/** An empty id, or dots, would name the collection or something above it: a DELETE there is another deed. */
+function pathOf(id: string): string {
+  if (/^[.\s]*$/.test(id)) throw new SyncError('USAGE', `${JSON.stringify(id)} is not a client's id`);
+  return `${CLIENTS}/${encodeText(id)}`;
 }
 
-/** One client by id. A 404 is an outcome, not an error: it is the only proof that a client is gone. */
-export type ClientAnswer =
-  | {
-      readonly found: true;
-      readonly row: unknown;
-      readonly date: Instant | null;
-      readonly etag: string | null;
-    }
-  | { readonly found: false; readonly date: Instant | null };
+type JsonObject = Readonly<Record<string, unknown>>;
 
-/** What a write answers: not the client, but a record of the change. All fields are nullable. */
-export interface AuditRecord {
-  readonly id: string | null;
-  readonly type: string | null;
-  readonly createdTimestamp: string | null;
-  readonly updatedTimestamp: string | null;
+function isObject(data: unknown): data is JsonObject {
+  return typeof data === 'object' && data !== null && !Array.isArray(data);
 }
 
-export type Body = Readonly<Record<string, unknown>>;
-
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Sent as `If-Match` with a write. */
-  readonly ifMatch?: string | undefined;
-  /** Our clock's milliseconds after which the request must neither be sent nor be running. */
-  readonly deadlineMs?: number | undefined;
-  /** false: one attempt only. A POST is never sent twice by itself, whatever this says. */
-  readonly retry?: boolean | undefined;
+/** A bare array, or OData's envelope around one. */
+function readRows(data: unknown): { readonly rows: readonly unknown[]; readonly nextLink: string | null } {
+  if (Array.isArray(data)) return { rows: data, nextLink: null };
+  const envelope = data as JsonObject;
+  const nextLink = envelope['@odata.nextLink'];
+  return { rows: envelope.value as unknown[], nextLink: typeof nextLink === 'string' ? nextLink : null };
 }
 
-export interface ClientsApi {
-  /** `GET /clients` */
-  list(query: ListQuery, options?: CallOptions): Promise<ListAnswer>;
-  /** `POST /clients` */
-  create(body: Body, options?: CallOptions): Promise<AuditRecord>;
-  /** `DELETE /clients`: the reference says 405; a SyncError NOT_SUPPORTED says so. */
-  deleteAll(options?: CallOptions): Promise<void>;
-  /** `GET /clients/{id}` */
-  get(id: string, options?: CallOptions): Promise<ClientAnswer>;
-  /** `PUT /clients/{id}` */
-  replace(id: string, body: Body, options?: CallOptions): Promise<AuditRecord>;
-  /** `PATCH /clients/{id}` */
-  update(id: string, body: Body, options?: CallOptions): Promise<AuditRecord>;
-  /** `DELETE /clients/{id}` */
-  delete(id: string, options?: CallOptions): Promise<void>;
-  /** Ends idle connections. */
-  close(): void;
+function notRows(data: unknown): string | null {
+  if (Array.isArray(data) || (isObject(data) && Array.isArray(data.value))) return null;
+  return `${describe(data)} instead of a list of clients`;
+}
+
+function notObject(data: unknown): string | null {
+  return isObject(data) ? null : `${describe(data)} instead of a client`;
+}
+
+/** What came, by its shape alone: values may be anybody's secrets. */
+function describe(data: unknown): string {
+  if (data === null) return 'null';
+  if (Array.isArray(data)) return 'a list';
+  if (!isObject(data)) return `a ${typeof data}`;
+  const names = Object.keys(data).slice(0, 5);
+  return names.length === 0 ? 'an empty object' : `an object with ${names.join(', ')}`;
+}
+
+/** The write is done when this is read, so nothing that the record lacks or garbles is an error. */
+function readAudit({ data }: Answer): AuditRecord {
+  const record = isObject(data) ? data : {};
+  const text = (name: string) => {
+    const value = record[name];
+    return typeof value === 'string' ? value : null;
+  };
+  return {
+    id: text('id'),
+    type: text('type'),
+    createdTimestamp: text('createdTimestamp'),
+    updatedTimestamp: text('updatedTimestamp'),
+  };
 }
