@@ -19,6 +19,7 @@ export interface HttpAddress {
 /** The base URL of the API; a path is kept, a slash at its end is not. */
 export const apiUrl: Kind<string> = {
   words: 'an http or https URL',
+  placeholder: 'URL',
   parse(value) {
     const url = readUrl(value, ['https:', 'http:'], 'https://api.example.com');
     if (isProblem(url)) return url;
@@ -33,6 +34,7 @@ export const apiUrl: Kind<string> = {
 /** `sqlite:PATH`, or a Postgres URL. */
 export const warehouse: Kind<WarehouseTarget> = {
   words: 'sqlite:PATH or postgres://…',
+  placeholder: 'URL',
   parse(value) {
     if (!/^sqlite:/i.test(value)) {
       const url = postgresUrl.parse(value);
@@ -55,6 +57,7 @@ export const warehouse: Kind<WarehouseTarget> = {
 /** A Postgres URL. */
 export const postgresUrl: Kind<string> = {
   words: 'postgres://…',
+  placeholder: 'URL',
   parse(value) {
     const url = readUrl(value, ['postgres:', 'postgresql:'], 'postgres://user:password@host:5432/database');
     return isProblem(url) ? url : value;
@@ -64,6 +67,7 @@ export const postgresUrl: Kind<string> = {
 /** A Redis URL. */
 export const redisUrl: Kind<string> = {
   words: 'redis://… or rediss://…',
+  placeholder: 'URL',
   parse(value) {
     const url = readUrl(value, ['redis:', 'rediss:'], 'redis://127.0.0.1:6379');
     return isProblem(url) ? url : value;
@@ -73,6 +77,7 @@ export const redisUrl: Kind<string> = {
 /** `HOST:PORT`, an IPv6 host in brackets. */
 export const hostAndPort: Kind<HttpAddress> = {
   words: 'HOST:PORT',
+  placeholder: 'HOST:PORT',
   parse(value) {
     const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(value);
     const port = Number(parts?.[3]);

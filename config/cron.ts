@@ -25,6 +25,7 @@ const CRON_FIELDS: readonly CronField[] = [
 /** A schedule, or null (never) for an empty text. */
 export const cron: Kind<string | null> = {
   words: 'five fields: minute, hour, day of month, month, day of week',
+  placeholder: 'CRON',
   parse(value): string | null | Problem {
     if (value === '') return null;
     const parts = value.split(/\s+/);

@@ -13,6 +13,8 @@ export interface Problem {
 export interface Kind<T> {
   /** What fits, in words: `a whole number from 2 to 50000`. */
   readonly words: string;
+  /** How the help calls the value: `--page-size N`. */
+  readonly placeholder: string;
   /** All values there are, where they can be counted: for help and completion. */
   readonly choices?: readonly string[];
   /** Does it name a file? Completion offers files then. */
@@ -26,16 +28,22 @@ export function isProblem(value: unknown): value is Problem {
 }
 
 /** Any text. */
-export const text: Kind<string> = { words: 'text', parse: (value) => value };
+export const text: Kind<string> = { words: 'text', placeholder: 'TEXT', parse: (value) => value };
 
 /** The path of a file. */
-export const file: Kind<string> = { words: 'the path of a file', isFile: true, parse: (value) => value };
+export const file: Kind<string> = {
+  words: 'the path of a file',
+  placeholder: 'FILE',
+  isFile: true,
+  parse: (value) => value,
+};
 
 /** A whole number from `min` to `max`. */
 export function int(min: number, max: number): Kind<number> {
   const words = `a whole number from ${min} to ${max}`;
   return {
     words,
+    placeholder: 'N',
     parse(value) {
       const number = /^[+-]?\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
       return number >= min && number <= max ? number : { problem: `must be ${words}` };
@@ -50,6 +58,7 @@ export function duration(minSeconds: number, maxSeconds: number): Kind<number> {
   const words = `seconds from ${minSeconds} to ${maxSeconds} (or with a unit: 90s, 5m, 2h)`;
   return {
     words,
+    placeholder: 'SECONDS',
     parse(value) {
       const parts = /^(\d{1,9})\s*([smhd]?)$/.exec(value);
       const seconds = Number(parts?.[1]) * (SECONDS[parts?.[2] ?? ''] ?? Number.NaN);
@@ -63,6 +72,7 @@ export function oneOf<const C extends string>(...choices: readonly C[]): Kind<C>
   const words = `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
   return {
     words,
+    placeholder: choices.join('|'),
     choices,
     parse(value) {
       const found = choices.find((choice) => choice === value.toLowerCase());
@@ -77,6 +87,7 @@ const NO = ['false', '0', 'no', 'off'];
 /** true or false; the usual spellings are understood. */
 export const boolean: Kind<boolean> = {
   words: 'true or false',
+  placeholder: 'true|false',
   choices: ['true', 'false'],
   parse(value) {
     if (YES.includes(value.toLowerCase())) return true;
@@ -87,6 +98,7 @@ export const boolean: Kind<boolean> = {
 /** A uuid, in lower case. */
 export const uuid: Kind<string> = {
   words: 'a uuid',
+  placeholder: 'UUID',
   parse(value) {
     const lower = value.toLowerCase();
     return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(lower)
@@ -98,6 +110,7 @@ export const uuid: Kind<string> = {
 /** A name that Postgres takes for a schema. */
 export const identifier: Kind<string> = {
   words: 'a name of letters, digits and _',
+  placeholder: 'NAME',
   parse: (value) =>
     /^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(value) && !/^pg_/i.test(value)
       ? value
@@ -107,6 +120,7 @@ export const identifier: Kind<string> = {
 /** A secret that goes into an Authorization header: one word of visible ASCII. */
 export const bearer: Kind<string> = {
   words: 'a token',
+  placeholder: 'TOKEN',
   parse(value) {
     if (/^bearer\s/i.test(value)) return { problem: 'must be the token alone: leave out the word Bearer' };
     return /^[\x21-\x7e]+$/.test(value)
@@ -118,6 +132,7 @@ export const bearer: Kind<string> = {
 /** API names of fields to leave out, separated by commas; an empty text means none. */
 export const excludedFields: Kind<readonly string[]> = {
   words: 'names of fields, separated by commas',
+  placeholder: 'FIELDS',
   parse(value) {
     const names = value.split(',').map((name) => name.trim());
     const given = [...new Set(names.filter((name) => name !== ''))];

@@ -16,7 +16,7 @@ import type { Log } from '../observe/log.ts';
 /** An option of a command: a switch, or with `kind` one that takes a value. */
 export interface OptionRow<T = unknown> {
   readonly help: string;
-  /** How the value is called in the help, e.g. `N`. Needed with `kind`. */
+  /** How the help calls the value, where the kind's own word says too little. */
   readonly value?: string;
   readonly kind?: Kind<T>;
 }
@@ -92,6 +92,8 @@ export interface Command {
   readonly needs: readonly SettingGroup[];
   /** Reads the groups of `needs` where they are set, and requires none: `doctor` says itself what is missing. */
   readonly tolerant?: boolean;
+  /** Looks at no setting at all, so that a bad one does not stop it: `completion`, `demo`. */
+  readonly ignoresSettings?: boolean;
   /** Does it print a result, and so take --json? */
   readonly json: boolean;
   run(context: CommandContext, input: Input): Promise<ExitCode>;

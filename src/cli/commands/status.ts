@@ -1,0 +1,56 @@
+/** `status`: how the mirror stands, and with --check whether a person is needed. */
+import type { Status } from '../../status.ts';
+import { defineCommand } from '../command.ts';
+import { plural } from '../summary.ts';
+
+export const statusCommand = defineCommand({
+  name: 'status',
+  summary: 'cursor, lag, counts and last runs; --check exits 1 when something needs a person',
+  options: { check: { help: 'exit 1 when something needs a person' } },
+  needs: ['warehouse'],
+  json: true,
+  async run(context, { flags }) {
+    const { openMirror } = await import('../../app.ts');
+    const { needsAttention, readStatus } = await import('../../status.ts');
+    const warehouse = await openMirror(context);
+    try {
+      const status = await readStatus(warehouse, context.clock);
+      const attention = needsAttention(status);
+      context.print({ ...status, attention }, renderStatus(status, attention));
+      return flags.check && attention.length > 0 ? 1 : 0;
+    } finally {
+      await warehouse.close();
+    }
+  },
+});
+
+function renderStatus(status: Status, attention: readonly string[]): string {
+  const { clients } = status;
+  const lines: [string, string][] = [
+    ['clients', `${plural(clients.live, 'client')} live, ${clients.deleted.toLocaleString('en-US')} deleted`],
+    ['cursor', status.cursor ?? 'none yet'],
+    [
+      'lag',
+      status.lagSeconds === null
+        ? 'not pulled yet'
+        : `${plural(status.lagSeconds, 'second')} since the last complete pull began`,
+    ],
+    [
+      'edits',
+      `${status.pending} pending, ${status.conflicts} in conflict, ${status.deadLetters} dead letters`,
+    ],
+    ['quarantine', plural(status.quarantined, 'row')],
+    ['to refetch', plural(status.refetch, 'client')],
+  ];
+  for (const run of status.lastRuns) {
+    const times = run.count > 1 ? ` (idle ${run.count} times)` : '';
+    const error = run.error === null ? '' : `: ${run.error}`;
+    lines.push([
+      `last ${run.kind}`,
+      `${run.state} at ${(run.finishedAt ?? run.startedAt).slice(0, 19)}Z, ${plural(run.rows, 'row')} in ${plural(run.requests, 'request')}${times}${error}`,
+    ]);
+  }
+  for (const line of attention) lines.push(['attention', line]);
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}

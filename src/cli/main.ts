@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+/**
+ * The executable. It alone ends the process: everything else returns an exit code or throws. What only a
+ * running command needs is loaded once there is one, so that `--help` and a mistyped word answer at once.
+ */
+import { describeFailure } from './failure.ts';
+import { createOutput, type OwnedOutput } from './output.ts';
+import { parseCommandLine } from './program.ts';
+import { COMMANDS, GROUPS } from './table.ts';
+import { readVersion } from './version.ts';
+
+const stdout = createOutput(process.stdout);
+const stderr = createOutput(process.stderr);
+
+async function main(argv: readonly string[]): Promise<number> {
+  const parsed = parseCommandLine(argv, COMMANDS, { version: readVersion, groups: GROUPS });
+  if (parsed.kind === 'show') {
+    (parsed.isError ? stderr : stdout).write(parsed.text);
+    return parsed.isError ? 2 : 0;
+  }
+  const { runCommand } = await import('./session.ts');
+  return await runCommand(parsed, stdout, stderr);
+}
+
+async function end(exit: number): Promise<void> {
+  const lost = await firstLoss([stdout, stderr]);
+  if (lost !== undefined) stderr.write(`clients-mirror: the output could not be written: ${lost.message}\n`);
+  process.exit(lost === undefined ? exit : Math.max(exit, 1));
+}
+
+async function firstLoss(outputs: readonly OwnedOutput[]): Promise<Error | undefined> {
+  for (const output of outputs) {
+    try {
+      await output.drain();
+    } catch (error) {
+      return error as Error;
+    }
+  }
+  return undefined;
+}
+
+async function fail(error: unknown): Promise<void> {
+  const failure = describeFailure(error, isDebug(process.argv));
+  stderr.write(failure.text);
+  await end(failure.exit);
+}
+
+/** Before the command line is read, and when reading it is what failed. */
+function isDebug(argv: readonly string[]): boolean {
+  return argv.includes('--log-level=debug') || argv[argv.indexOf('--log-level') + 1] === 'debug';
+}
+
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+main(process.argv.slice(2)).then(end, fail);

@@ -1,0 +1,102 @@
+/**
+ * One command, run: its settings loaded, its context made, what it threw told in a line. Everything that a
+ * command could leave behind in the terminal or in the process is taken back here.
+ */
+import { readFileSync } from 'node:fs';
+import type { SettingsFile } from '../../config/file.ts';
+import { loadConfig } from '../../config/load.ts';
+import { createRedactor } from '../../config/redact.ts';
+import type { Config } from '../../config/settings.ts';
+import { systemClock } from '../clock.ts';
+import { isSyncError, SyncError } from '../errors.ts';
+import { createObserver } from '../observe/observer.ts';
+import type { CommandContext, Output } from './command.ts';
+import { describeFailure } from './failure.ts';
+import type { Parsed } from './program.ts';
+import { createStopping } from './stopping.ts';
+
+type Run = Extract<Parsed, { kind: 'run' }>;
+
+/** @returns the exit code; what the command threw is on `stderr` by then. */
+export async function runCommand(run: Run, stdout: Output, stderr: Output): Promise<number> {
+  const { globals } = run;
+  let redact = createRedactor(null);
+  const stopping = createStopping();
+  const observer = createObserver({
+    level: globals.logLevel,
+    format: globals.logFormat,
+    isTerminal: stderr.isTerminal && process.env.TERM !== 'dumb',
+    colour: stderr.isTerminal && process.env.TERM !== 'dumb' && !process.env.NO_COLOR,
+    columns: () => stderr.columns(),
+    now: () => systemClock.now(),
+    redact: (line) => redact(line),
+    write: (text) => stderr.write(text),
+  });
+  try {
+    const config = readConfig(run);
+    redact = createRedactor(config);
+    const context: CommandContext = {
+      config,
+      json: globals.json,
+      stdout,
+      stderr,
+      readStdin,
+      print: (value, text) => stdout.write(`${globals.json ? JSON.stringify(value, null, 2) : text}\n`),
+      emit: observer.emit,
+      log: observer.log,
+      signal: stopping.signal,
+      clock: systemClock,
+      isTerminal: stderr.isTerminal,
+    };
+    const exit = await run.command.run(context, run.input);
+    observer.close();
+    return exit;
+  } catch (error) {
+    observer.close();
+    const failure = describeFailure(asStopped(error, stopping.signal), globals.logLevel === 'debug');
+    stderr.write(redact(failure.text));
+    return failure.exit;
+  } finally {
+    stopping.close();
+  }
+}
+
+/** A command that a signal interrupted throws all sorts of things; what happened is that it was stopped. */
+function asStopped(error: unknown, signal: AbortSignal): unknown {
+  if (!signal.aborted || isSyncError(error, 'STOPPED')) return error;
+  const aborted = error instanceof Error && (error.name === 'AbortError' || error.name === 'CanceledError');
+  return aborted ? signal.reason : error;
+}
+
+function readConfig(run: Run): Config {
+  if (run.command.ignoresSettings === true) return loadConfig({ env: {} });
+  return loadConfig({
+    env: process.env,
+    file: run.globals.configFile === undefined ? undefined : readSettingsFile(run.globals.configFile),
+    flags: run.settings,
+    needs: run.command.tolerant === true ? [] : run.command.needs,
+  });
+}
+
+function readSettingsFile(path: string): SettingsFile {
+  try {
+    return { path, text: readFileSync(path, 'utf8') };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new SyncError('SETTINGS', `--config ${path} ${WHY[code ?? ''] ?? `cannot be read (${code})`}`, {
+      hint: '',
+    });
+  }
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  EACCES: 'cannot be read: the permission is missing',
+  EISDIR: 'is a folder, not a file',
+};
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,17 @@
+/** How a finished run is told. */
+import type { RunSummary } from '../rows/run.ts';
+import type { CommandContext } from './command.ts';
+
+export function printSummary(context: CommandContext, name: string, summary: RunSummary): void {
+  const { rows, written, requests } = summary;
+  const changed = written === 0 ? 'nothing had changed' : `${plural(written, 'client')} written`;
+  context.print(
+    { rows, written, requests },
+    `${name} done: ${changed} (${plural(rows, 'row')} read in ${plural(requests, 'request')})`,
+  );
+}
+
+/** `1 row`, `2 rows`, `12,000 rows`. */
+export function plural(count: number, noun: string): string {
+  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+}

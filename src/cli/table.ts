@@ -1,0 +1,26 @@
+/**
+ * THE table of commands, in the order of the help. The command line, the help and the completion scripts are
+ * made from it: a new command is a file in commands/ and a line here.
+ */
+import type { Command } from './command.ts';
+import { apiCreate, apiDelete, apiGet, apiList, apiReplace, apiUpdate } from './commands/api.ts';
+import { completionCommand } from './commands/completion.ts';
+
+export const COMMANDS: readonly Command[] = [
+  apiList,
+  apiGet,
+  apiCreate,
+  apiReplace,
+  apiUpdate,
+  apiDelete,
+  completionCommand(() => ({ commands: COMMANDS, groups: GROUPS })),
+];
+
+/** What a group of commands does. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  api: 'one direct call of each endpoint of the Clients API',
+  conflicts: 'edits that met a remote change of the same field',
+  quarantine: 'rows from the API that could not be mirrored',
+  edits: 'local edits: pending, in flight, failed for good',
+  tombstones: 'clients deleted at the source',
+};
