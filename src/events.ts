@@ -52,3 +52,22 @@ export type SyncEvent =
   | { readonly type: 'notice'; readonly message: string };
 
 export type Emit = (event: SyncEvent) => void;
+
+export interface Emitter {
+  readonly emit: Emit;
+  /** Hears every event until the function it returns is called. */
+  subscribe(listener: Emit): () => void;
+}
+
+export function createEmitter(): Emitter {
+  const listeners = new Set<Emit>();
+  return {
+    emit(event) {
+      for (const listener of listeners) listener(event);
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}

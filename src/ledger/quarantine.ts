@@ -31,3 +31,11 @@ export async function readQuarantine(
 export function leaveQuarantine(id: string): Statement {
   return statement('DELETE FROM mirror_quarantine WHERE id = ?', [id]);
 }
+
+/** Takes excluded fields out of a raw row; a row that is no JSON object holds none. */
+export function redactQuarantined(row: Quarantined, fields: readonly string[]): Statement[] {
+  const raw: unknown = JSON.parse(row.raw);
+  if (typeof raw !== 'object' || raw === null || !fields.some((field) => field in raw)) return [];
+  const kept = Object.fromEntries(Object.entries(raw).filter(([name]) => !fields.includes(name)));
+  return [statement('UPDATE mirror_quarantine SET raw = ? WHERE id = ?', [JSON.stringify(kept), row.id])];
+}

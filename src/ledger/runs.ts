@@ -64,6 +64,11 @@ export function finishRun(run: { id: number; kind: RunKind }, outcome: RunOutcom
   return [finish, fold, drop];
 }
 
+/** A run that found another at its work never was one. */
+export function dropRun(id: number): Statement {
+  return statement('DELETE FROM mirror_runs WHERE id = ?', [id]);
+}
+
 /** Forgets finished runs older than `before`, but never the last of a kind. */
 export function pruneRuns(before: Instant): Statement {
   const sql = `DELETE FROM mirror_runs WHERE finished_at < ?

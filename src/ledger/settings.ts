@@ -16,3 +16,18 @@ export function putSetting(name: SettingName, value: string): Statement {
     'INSERT INTO mirror_settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value';
   return statement(sql, [name, value]);
 }
+
+/** The statements that bring the stored settings to the wanted ones; none where they are. */
+export function planSettings(
+  stored: ReadonlyMap<string, string>,
+  wanted: Readonly<Partial<Record<SettingName, string>>>,
+): {
+  readonly name: SettingName;
+  readonly from: string | null;
+  readonly to: string;
+  readonly write: Statement;
+}[] {
+  return (Object.entries(wanted) as [SettingName, string][])
+    .filter(([name, value]) => stored.get(name) !== value)
+    .map(([name, to]) => ({ name, from: stored.get(name) ?? null, to, write: putSetting(name, to) }));
+}

@@ -107,7 +107,7 @@ export async function readWindow(warehouse: Warehouse, id: number): Promise<Wind
 }
 
 /** Moves a window's place with the rows it covers. Returns `high`, which another process may have lowered. */
-export function savePlace(id: number, place: Place, rows: number): Statement {
+export function saveWindowPlace(id: number, place: Place, rows: number): Statement {
   const sql =
     'UPDATE mirror_windows SET key = ?, seen = ?, seam = ?, rows = rows + ? WHERE id = ? RETURNING high';
   return statement(sql, [place.key, place.seen, place.seam?.id ?? null, rows, id], 1);

@@ -10,6 +10,7 @@ import { type Instant, instantFromMs } from '../clients/instant.ts';
 import { SyncError } from '../errors.ts';
 import { tryWithLease, withLease } from '../ledger/leases.ts';
 import { initialPlaceStatements } from '../ledger/places.ts';
+import { closeKilledRuns } from '../ledger/runs.ts';
 import {
   type Backfill,
   createBackfill,
@@ -24,8 +25,9 @@ import {
   type Window,
 } from '../ledger/windows.ts';
 import type { Engine } from '../rows/engine.ts';
-import { planPage, tally } from '../rows/planPage.ts';
+import { planPage, tellPage } from '../rows/planPage.ts';
 import type { Lease, StatementResult } from '../warehouse/warehouse.ts';
+import { eraseExcluded } from './adopt.ts';
 import { readInitialPlaces } from './incremental.ts';
 import { pullUnder } from './pull.ts';
 import { createSplitter, type Splitter } from './split.ts';
@@ -84,6 +86,7 @@ async function prepare(
   if (last?.state === 'running' && !options.restart && sameShape(last.shape, engine.options.shape)) {
     return { id: last.id, resumed: true };
   }
+  await eraseExcluded(engine, held.lease, engine.options.shape.excluded);
   // The places are taken before the first page: what changes from here on is the catch-up pull's.
   const places = await readInitialPlaces(engine, held.signal);
   const oldest = await edge(engine, 'createdOn,id', held.signal);
@@ -181,14 +184,7 @@ async function readThrough(
   for await (const page of pagesOf(engine, window, held.signal)) {
     const writes = [...planPage(page.rows, page.answer), saveWindowPlace(id, page.place, page.rows.length)];
     const results = await engine.warehouse.commit(writes, held.lease);
-    const { written } = tally(results);
-    engine.emit({
-      type: 'pageCommitted',
-      kind: 'backfill',
-      rows: page.rows.length,
-      written,
-      key: page.place.key,
-    });
+    tellPage(engine.emit, { kind: 'backfill', rows: page.rows, key: page.place.key }, results);
     await tellProgress(walk);
     // An idle lane may have taken over the rest of this window meanwhile.
     const high = (results.at(-1) as StatementResult).rows[0]?.high as Instant | null;
@@ -229,7 +225,11 @@ async function finish(engine: Engine, backfillId: number): Promise<void> {
     if (last?.id !== backfillId || last.state !== 'running') return;
     const caughtUp = await tryWithLease(engine, 'pull', async (lease, signal) => {
       await pullUnder({ ...engine, signal }, lease);
-      await engine.warehouse.commit(finishBackfill(backfillId, instantFromMs(engine.clock.now())), lease);
+      const at = instantFromMs(engine.clock.now());
+      await engine.warehouse.commit(
+        [...finishBackfill(backfillId, at), closeKilledRuns('backfill', at)],
+        lease,
+      );
       return true;
     });
     if (caughtUp === true) return;

@@ -1,6 +1,7 @@
 /** One answer of the source → the writes that store it: good rows upserted, the others quarantined. Pure. */
 import type { Instant } from '../clients/instant.ts';
 import { type ClientRecord, isRejected, type ReadRow, type RejectedRow } from '../clients/record.ts';
+import type { Emit, RunKind } from '../events.ts';
 import { isRowsResult, type RowsWrite, type Write, type WriteResult } from '../warehouse/warehouse.ts';
 
 export interface Answered {
@@ -43,4 +44,18 @@ export function tally(results: readonly WriteResult[]): Tally {
     deferred += result.deferred;
   }
   return { written, deferred };
+}
+
+/** Tells the world what became of a committed page. */
+export function tellPage(
+  emit: Emit,
+  page: { kind: RunKind; rows: readonly ReadRow[]; key: Instant | null },
+  results: readonly WriteResult[],
+): void {
+  const { written, deferred } = tally(results);
+  emit({ type: 'pageCommitted', kind: page.kind, rows: page.rows.length, written, key: page.key });
+  if (deferred > 0) emit({ type: 'rowsDeferred', count: deferred });
+  for (const row of page.rows) {
+    if (isRejected(row)) emit({ type: 'rowQuarantined', id: row.id, reason: row.reason });
+  }
 }

@@ -37,12 +37,16 @@ export interface Source {
   byId(id: string, signal: AbortSignal): Promise<SourceClient>;
 }
 
-export function createSource(parts: {
-  reader: ClientReader;
-  warehouse: Warehouse;
-  clock: Clock;
-  emit: Emit;
-}): Source {
+export interface SourceParts {
+  readonly reader: ClientReader;
+  readonly warehouse: Warehouse;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** Whose clients are mirrored; null: everybody's. */
+  readonly ownerId: string | null;
+}
+
+export function createSource(parts: SourceParts): Source {
   const { reader, warehouse, clock } = parts;
   const now = (): Instant => instantFromMs(clock.now());
   // A page too large for the bound on a body is asked for again in halves; a short page is never the end.

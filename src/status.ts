@@ -1,0 +1,82 @@
+/** How the mirror stands: what `status` prints, the worker's page shows and the metrics count. */
+import type { Instant } from './clients/instant.ts';
+import type { Clock } from './clock.ts';
+import { type Run, readLastRuns } from './ledger/runs.ts';
+import type { SqlValue, Warehouse } from './warehouse/warehouse.ts';
+
+export interface Status {
+  readonly clients: { readonly live: number; readonly deleted: number };
+  /** The larger key of the two places; null before the first backfill. */
+  readonly cursor: Instant | null;
+  /** Seconds since the last complete pull began; null before the first. */
+  readonly lagSeconds: number | null;
+  /** Local edits that wait for a push, new and deleted rows included. */
+  readonly pending: number;
+  readonly conflicts: number;
+  readonly quarantined: number;
+  readonly deadLetters: number;
+  /** Single ids on the to-do list. */
+  readonly refetch: number;
+  readonly backfill: 'none' | 'running' | 'done';
+  readonly lastRuns: readonly Run[];
+}
+
+const COUNTS = `SELECT
+  (SELECT count(*) FROM clients WHERE _deleted_at IS NULL) AS live,
+  (SELECT count(*) FROM clients WHERE _deleted_at IS NOT NULL) AS deleted,
+  (SELECT max(key) FROM mirror_places) AS cursor,
+  (SELECT CASE WHEN count(*) = count(began_ms) THEN min(began_ms) END FROM mirror_places) AS began_ms,
+  (SELECT count(*) FROM clients WHERE _base IS NOT NULL OR _create IS NOT NULL) AS edited,
+  (SELECT count(*) FROM mirror_deletes) AS deletes,
+  (SELECT count(*) FROM mirror_conflicts WHERE resolved_at IS NULL) AS conflicts,
+  (SELECT count(*) FROM mirror_quarantine) AS quarantined,
+  (SELECT count(*) FROM mirror_edits WHERE outcome = 'refused') AS dead_letters,
+  (SELECT count(*) FROM mirror_refetch) AS refetch,
+  (SELECT state FROM mirror_backfills WHERE id = (SELECT max(id) FROM mirror_backfills WHERE state <> 'abandoned'))
+    AS backfill`;
+
+export async function readStatus(warehouse: Warehouse, clock: Clock): Promise<Status> {
+  const [counts = {}] = await warehouse.read({ sql: COUNTS, params: [] });
+  const number = (name: string): number => Number(counts[name] ?? 0);
+  const beganMs: SqlValue = counts.began_ms ?? null;
+  return {
+    clients: { live: number('live'), deleted: number('deleted') },
+    cursor: (counts.cursor ?? null) as Instant | null,
+    lagSeconds: beganMs === null ? null : Math.max(0, Math.round((clock.now() - Number(beganMs)) / 1000)),
+    pending: number('edited') + number('deletes'),
+    conflicts: number('conflicts'),
+    quarantined: number('quarantined'),
+    deadLetters: number('dead_letters'),
+    refetch: number('refetch'),
+    backfill: (counts.backfill ?? 'none') as Status['backfill'],
+    lastRuns: await readLastRuns(warehouse),
+  };
+}
+
+/** What a person should look at, a line each; empty when nothing does. */
+export function needsAttention(status: Status): string[] {
+  const lines: string[] = [];
+  const say = (count: number, one: string, many: string): void => {
+    if (count > 0) lines.push(count === 1 ? `1 ${one}` : `${count} ${many}`);
+  };
+  if (status.backfill !== 'done') lines.push('no finished backfill: run `clients-mirror sync` or `backfill`');
+  say(
+    status.conflicts,
+    'conflict: `clients-mirror conflicts list`',
+    'conflicts: `clients-mirror conflicts list`',
+  );
+  say(
+    status.deadLetters,
+    'dead letter: `clients-mirror edits list`',
+    'dead letters: `clients-mirror edits list`',
+  );
+  say(
+    status.quarantined,
+    'row in quarantine: `clients-mirror quarantine list`',
+    'rows in quarantine: `clients-mirror quarantine list`',
+  );
+  for (const run of status.lastRuns) {
+    if (run.state === 'failed') lines.push(`the last ${run.kind} failed: ${run.error ?? 'no reason noted'}`);
+  }
+  return lines;
+}

@@ -1,0 +1,80 @@
+/**
+ * Erases fields from everything the mirror holds, when they become excluded: values, merge bases, journals. In
+ * batches, so that no transaction is long; each batch finds what is left, so that it can be stopped anywhere.
+ */
+import { FIELDS } from '../clients/fields.ts';
+import { NEXT_REVISION } from './dialect.ts';
+import { type Query, type Statement, statement, type Warehouse } from './warehouse.ts';
+
+type Kind = Warehouse['kind'];
+
+/**
+ * One batch over `clients`; the count of its result is the number of rows it changed.
+ * @param fields API names; one that this version has no column for is taken out of `_extra`.
+ */
+export function eraseBatch(kind: Kind, fields: readonly string[], limit: number): Statement {
+  const cleared = columnsOf(fields).map((column) => `${column} = NULL`);
+  const json = ['_base', '_extra'].map((column) => `${column} = ${without(kind, column, fields)}`);
+  // A row that a user holds is left for the next batch: the mirror never waits for a user's transaction.
+  const free = kind === 'postgres' ? ' FOR UPDATE SKIP LOCKED' : '';
+  return statement(
+    `UPDATE clients SET ${[...cleared, ...json].join(', ')}, _revision = ${NEXT_REVISION}
+     WHERE id IN (SELECT id FROM clients WHERE ${holdsOne(kind, fields)} LIMIT ${limit}${free})`,
+  );
+}
+
+/** How many rows of `clients` still hold one of the fields. */
+export function countHolding(kind: Kind, fields: readonly string[]): Query {
+  return { sql: `SELECT count(*) AS count FROM clients WHERE ${holdsOne(kind, fields)}`, params: [] };
+}
+
+/** The journals: entries of these fields go, whole rows lose the field. Quarantine is the ledger's: raw text. */
+export function eraseJournals(kind: Kind, fields: readonly string[]): Statement[] {
+  const marks = fields.map(() => '?').join(', ');
+  const text = kind === 'postgres' ? '::text' : '';
+  const document = (column: string): string => (kind === 'postgres' ? `(${column}::jsonb)` : column);
+  const rewrite = (table: string, column: string): Statement =>
+    statement(
+      `UPDATE ${table} SET ${column} = (${without(kind, document(column), fields)})${text} WHERE ${fields
+        .map((field) => hasKey(kind, document(column), field))
+        .join(' OR ')}`,
+    );
+  return [
+    statement(`DELETE FROM mirror_edits WHERE field IN (${marks})`, fields),
+    statement(`DELETE FROM mirror_conflicts WHERE field IN (${marks})`, fields),
+    rewrite('mirror_deletes', 'values_json'),
+    rewrite('mirror_pushes', 'sent'),
+    rewrite('mirror_pushes', 'before'),
+  ];
+}
+
+function columnsOf(fields: readonly string[]): string[] {
+  return FIELDS.filter((field) => fields.includes(field.name)).map((field) => field.column);
+}
+
+function holdsOne(kind: Kind, fields: readonly string[]): string {
+  const inColumns = columnsOf(fields).map((column) => `${column} IS NOT NULL`);
+  const inJson = fields.flatMap((field) => ['_base', '_extra'].map((column) => hasKey(kind, column, field)));
+  return [...inColumns, ...inJson].join(' OR ');
+}
+
+/** Names come from the settings, where they are checked to be plain words; quoted all the same. */
+function quoted(name: string): string {
+  return name.replaceAll("'", "''");
+}
+
+/** The JSON object without those keys; NULL where nothing is left of it. */
+function without(kind: Kind, column: string, fields: readonly string[]): string {
+  if (kind === 'postgres') {
+    const keys = `ARRAY[${fields.map((field) => `'${quoted(field)}'`).join(', ')}]`;
+    return `nullif(${column} - ${keys}, '{}'::jsonb)`;
+  }
+  const paths = fields.map((field) => `'$."${quoted(field)}"'`).join(', ');
+  return `nullif(json_remove(${column}, ${paths}), '{}')`;
+}
+
+function hasKey(kind: Kind, column: string, field: string): string {
+  return kind === 'postgres'
+    ? `jsonb_exists(${column}, '${quoted(field)}')`
+    : `json_type(${column}, '$."${quoted(field)}"') IS NOT NULL`;
+}
