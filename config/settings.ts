@@ -72,7 +72,7 @@ export const SETTINGS = [
     env: 'WAREHOUSE_URL',
     group: 'warehouse',
     kind: warehouse,
-    help: 'sqlite:PATH (one machine; created for its owner alone) or postgres://… (several containers)',
+    help: 'where the mirror is: sqlite:PATH (one machine; created for its owner alone) or postgres://… (several containers)',
     secret: 'password',
   }),
   setting('schema', 'public', {

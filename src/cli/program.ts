@@ -76,9 +76,14 @@ function createProgram(
     .description('Mirrors the clients of a hosted REST/OData API into SQLite or Postgres.')
     .configureHelp({
       optionTerm: (option) => option.flags.replace(/[<>]/g, ''),
+      optionDescription: (option) => option.description,
+      argumentTerm: (argument) => argument.name().toUpperCase(),
+      commandUsage: (one) => usageOf(one),
       subcommandTerm: (one) => termOf(one),
       sortSubcommands: false,
     })
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
     .addHelpText('after', '\n`clients-mirror COMMAND --help` tells more of one.');
   program.addOption(new Option('-V, --version', 'print the version')).on('option:version', () => {
     throw new CommanderError(0, 'commander.version', '');
@@ -98,7 +103,11 @@ function addCommand(
   command: Command,
   onRun: (parsed: Parsed) => void,
 ): void {
-  const one = parent.command(name).summary(command.summary).description(describe(command));
+  const one = parent
+    .command(name)
+    .helpOption('-h, --help', 'print this help')
+    .summary(command.summary)
+    .description(describe(command));
   for (const [argument, row] of Object.entries(command.arguments)) {
     const made = new Argument(row.required ? `<${argument}>` : `[${argument}]`, row.help);
     one.addArgument(row.choices === undefined ? made : made.choices(row.choices));
@@ -199,16 +208,27 @@ function groupOf(program: Commander, name: string, texts: ProgramTexts): Command
   return found ?? program.command(name).summary(summary).description(sentence(summary));
 }
 
-/** `status`, and for a group `api list|get|…`. */
+/** `status`, `explain ID`, and for a group `api list|get|…`. */
 function termOf(one: Commander): string {
   const inner = one.commands.map((child) => child.name());
-  if (inner.length > 0) return `${one.name()} ${inner.join('|')}`;
-  return [
-    one.name(),
-    ...one.registeredArguments.map((row) => (row.required ? row.name() : `[${row.name()}]`)),
-  ]
-    .join(' ')
-    .replace(/\b(id)\b/g, 'ID');
+  return [one.name(), ...(inner.length > 0 ? [inner.join('|')] : argumentsOf(one))].join(' ');
+}
+
+function usageOf(one: Commander): string {
+  return [usageName(one), one.commands.length > 0 ? 'COMMAND' : null, ...argumentsOf(one), '[options]']
+    .filter((part) => part !== null)
+    .join(' ');
+}
+
+function usageName(one: Commander): string {
+  return one.parent === null ? one.name() : `${usageName(one.parent)} ${one.name()}`;
+}
+
+function argumentsOf(one: Commander): readonly string[] {
+  return one.registeredArguments.map((row) => {
+    const name = row.name().toUpperCase();
+    return row.required ? name : `[${name}]`;
+  });
 }
 
 function describe(command: Command): string {
