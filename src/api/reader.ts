@@ -1,0 +1,192 @@
+/**
+ * What the use cases read clients with: pages for the pager, single ids in batches, one client by id.
+ *
+ * It adds what every read needs and no caller should think of: the owner, `$select` without the excluded
+ * fields, and the parser that drops those fields and sets unfit rows aside.
+ */
+
+import type { Instant } from '../clients/instant.ts';
+import { parseRow, type ReadRow } from '../clients/record.ts';
+import { SyncError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import type { ClientsApi, ListAnswer, ListQuery } from './endpoints.ts';
+import { anyId } from './odata.ts';
+import type { PageAnswer, PageRequest } from './page.ts';
+import { createSelection, isBadRequest, type Selection } from './selection.ts';
+
+export interface ReadAnswer extends PageAnswer {
+  /** The server's time, to the second; of several answers the earliest. null: it sends none. */
+  readonly date: Instant | null;
+}
+
+export type ClientRead =
+  | { readonly found: true; readonly row: ReadRow; readonly date: Instant | null }
+  | { readonly found: false; readonly date: Instant | null };
+
+export interface ClientReader {
+  /** Names of the fields of one client, read by id; empty when the source is. For `found` of a next reader. */
+  discover(signal?: AbortSignal): Promise<readonly string[]>;
+  page(request: PageRequest, signal?: AbortSignal): Promise<ReadAnswer>;
+  /** Clients by id, many a request. One that the answer lacks may exist all the same: only `byId` proves. */
+  byIds(ids: readonly string[], signal?: AbortSignal): Promise<ReadAnswer>;
+  /** Whoever owns it: a client that left the mirrored owner is found, and shows its owner (unless excluded). */
+  byId(id: string, signal?: AbortSignal): Promise<ClientRead>;
+  /** The fields that lists are asked for now; null: the server refuses `$select`. */
+  selected(): readonly string[] | null;
+}
+
+export interface ReaderOptions {
+  /** Mirror this owner's clients only; null: all. */
+  readonly ownerId: string | null;
+  readonly excluded: ReadonlySet<string>;
+  /** What an earlier `discover` answered; empty: nothing is known beyond the field table. */
+  readonly found: readonly string[];
+  /** Can the warehouse hold U+0000? */
+  readonly acceptsNul: boolean;
+  readonly emit: Emit;
+}
+
+/** ASP.NET's default bound of 100 filter nodes refuses about 17 clauses. */
+const IDS_MAX = 15;
+/** Batches of ids under way at once; the transport's slots bound it further. */
+const LANES = 8;
+/** A client may be deleted between being listed and being read: another is taken. */
+const DISCOVER_TRIES = 3;
+/** Rows to look at when the first has no readable id. */
+const DISCOVER_TOP = 50;
+/** A name that can stand in `$select`. */
+const SELECTABLE = /^[A-Za-z_]\w*$/;
+
+/** What the functions below share. */
+interface Reading {
+  readonly api: ClientsApi;
+  readonly scope: Pick<ListQuery, 'ownerId'>;
+  readonly selection: Selection;
+  readonly parse: (raw: unknown) => ReadRow;
+  /** Ids a request, halved when the server finds them too many. */
+  idsMax: number;
+}
+
+export function createReader(api: ClientsApi, options: ReaderOptions): ClientReader {
+  const { ownerId, excluded, acceptsNul } = options;
+  const reading: Reading = {
+    api,
+    scope: ownerId === null ? {} : { ownerId },
+    selection: createSelection(options),
+    parse: (raw) => parseRow(raw, { excluded, acceptsNul }),
+    idsMax: IDS_MAX,
+  };
+  return {
+    discover: (signal) => discover(reading, signal),
+    async page({ filter, orderby, skip, top }, signal) {
+      const query = { ...(filter === null ? {} : { filter }), orderby, skip, top };
+      return parseAll(reading, await list(reading, query, signal));
+    },
+    byIds: (ids, signal) => readByIds(reading, ids, signal),
+    byId: (id, signal) => readById(reading, id, signal),
+    selected: () => reading.selection.current(),
+  };
+}
+
+function list(reading: Reading, query: ListQuery, signal: AbortSignal | undefined): Promise<ListAnswer> {
+  return reading.selection.ask((select) =>
+    reading.api.list({ ...reading.scope, ...query, ...(select === null ? {} : { select }) }, { signal }),
+  );
+}
+
+function parseAll(reading: Reading, { rows, date }: ListAnswer): ReadAnswer {
+  return { rows: rows.map(reading.parse), date };
+}
+
+async function readById(reading: Reading, id: string, signal: AbortSignal | undefined): Promise<ClientRead> {
+  const answer = await reading.api.get(id, { signal });
+  if (!answer.found) return answer;
+  const row = reading.parse(answer.row);
+  if (row.id !== null && row.id !== id.toLowerCase()) {
+    throw new SyncError('UNLISTED', `GET /clients/${id} answered another client, ${row.id}`);
+  }
+  return { found: true, row, date: answer.date };
+}
+
+async function readByIds(
+  reading: Reading,
+  ids: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<ReadAnswer> {
+  const wanted = [...new Set(ids)];
+  const answers: ReadAnswer[] = [];
+  let next = 0;
+  let failed = false;
+  const lane = async () => {
+    while (next < wanted.length && !failed) {
+      const batch = wanted.slice(next, next + reading.idsMax);
+      next += batch.length;
+      try {
+        answers.push(...(await readBatch(reading, batch, signal)));
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return { rows: answers.flatMap((answer) => answer.rows), date: earliest(answers) };
+}
+
+/** Halves the batch on a 400. The first id alone that still meets one shows that its size was not the cause. */
+async function readBatch(
+  reading: Reading,
+  ids: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<readonly ReadAnswer[]> {
+  const { selection } = reading;
+  const query = { ...reading.scope, filter: anyId(ids), top: ids.length };
+  if (ids.length === 1) return [parseAll(reading, await list(reading, query, signal))];
+  const select = selection.current();
+  try {
+    const answer = await reading.api.list({ ...query, ...(select === null ? {} : { select }) }, { signal });
+    return [parseAll(reading, answer)];
+  } catch (error) {
+    if (!isBadRequest(error)) throw error;
+  }
+  const middle = Math.ceil(ids.length / 2);
+  const head = await readBatch(reading, ids.slice(0, middle), signal);
+  // With the fields it refused gone the server may take the whole batch; the rest is tried at its size.
+  if (selection.current() === select) reading.idsMax = Math.min(reading.idsMax, middle);
+  return [...head, ...(await readBatch(reading, ids.slice(middle), signal))];
+}
+
+function earliest(answers: readonly ReadAnswer[]): Instant | null {
+  const dates = answers.flatMap(({ date }) => (date === null ? [] : [date]));
+  return dates.reduce<Instant | null>((least, date) => (least === null || date < least ? date : least), null);
+}
+
+async function discover(reading: Reading, signal: AbortSignal | undefined): Promise<readonly string[]> {
+  for (let tries = 0; tries < DISCOVER_TRIES; tries += 1) {
+    const rows = await listIds(reading, tries === 0 ? 1 : DISCOVER_TOP, signal);
+    if (rows.length === 0) return [];
+    const id = rows.map((raw) => reading.parse(raw).id).find((one) => one !== null) ?? null;
+    const client = id === null ? null : await reading.api.get(id, { signal });
+    if (client?.found) return namesOf(client.row);
+  }
+  return [];
+}
+
+async function listIds(
+  reading: Reading,
+  top: number,
+  signal: AbortSignal | undefined,
+): Promise<readonly unknown[]> {
+  const query = { ...reading.scope, top };
+  try {
+    return (await reading.api.list({ ...query, select: ['id'] }, { signal })).rows;
+  } catch (error) {
+    if (!isBadRequest(error)) throw error;
+    return (await reading.api.list(query, { signal })).rows;
+  }
+}
+
+/** OData annotations, and names that no `$select` could spell, are left out. */
+function namesOf(row: unknown): readonly string[] {
+  return Object.keys(row as Readonly<Record<string, unknown>>).filter((name) => SELECTABLE.test(name));
+}
