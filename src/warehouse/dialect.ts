@@ -115,7 +115,7 @@ export const SQLITE: Dialect = {
       case 'double':
         return {
           name: `${column} must be a finite number or NULL`,
-          sql: `${column} IS NULL OR (typeof(${column}) = 'real' AND abs(${column}) <= 1.7976931348623157e308)`,
+          sql: `${column} IS NULL OR (typeof(${column}) = 'real' AND abs(${column}) < 9e999)`,
         };
       default:
         return TEXT_CHECK(column);

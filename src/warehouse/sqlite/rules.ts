@@ -1,0 +1,163 @@
+/**
+ * What a user's statement may not do to a field, and how a field's old value is written down: SQL expressions
+ * for the triggers, generated from the field table. Pure text.
+ */
+import { FIELDS, type Field } from '../../clients/fields.ts';
+
+export const BOOKKEEPING: readonly string[] = [
+  '_revision',
+  '_edits',
+  '_edited_at',
+  '_base',
+  '_parked',
+  '_create',
+  '_deleted_at',
+  '_extra',
+];
+
+const WRITABLE = FIELDS.filter((field) => field.writable);
+const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+const HEX = '[0-9a-f]';
+const UUID_GLOB = [8, 4, 4, 4, 12].map((digits) => HEX.repeat(digits)).join('-');
+
+/** Did the statement change any field at all? An UPDATE that sets what is there is no edit. */
+export const ANY_CHANGED = FIELDS.map((field) => changed(field)).join(' OR ');
+
+function changed(field: Field): string {
+  return `NEW.${field.column} IS NOT OLD.${field.column}`;
+}
+
+/** A statement of a trigger body that ends the user's statement with a message where the condition holds. */
+export function raise(message: string, condition: string): string {
+  return `SELECT RAISE(ABORT, '${message.replaceAll("'", "''")}') WHERE ${condition};`;
+}
+
+/** Refusals of an UPDATE, field by field. */
+export function updateRefusals(): readonly string[] {
+  return [
+    ...FIELDS.filter((field) => !field.writable).map((field) =>
+      raise(`${field.column} is read-only: only the source sets it`, changed(field)),
+    ),
+    ...WRITABLE.flatMap((field) =>
+      [excluded(field, changed(field)), ...misfits(field)].map(({ message, condition }) =>
+        raise(message, `${changed(field)} AND (${condition})`),
+      ),
+    ),
+  ];
+}
+
+/** Refusals of an INSERT, field by field. The id may be given: it is local until the source gives its own. */
+export function insertRefusals(): readonly string[] {
+  const id = `NEW.id IS NOT NULL AND (typeof(NEW.id) <> 'text' OR NEW.id NOT GLOB '${UUID_GLOB}')`;
+  return [
+    raise('id must be a uuid in lower case: or leave it out', id),
+    ...FIELDS.filter((field) => !field.writable && field.name !== 'id').map((field) =>
+      raise(`${field.column} is read-only: leave it out, only the source sets it`, given(field)),
+    ),
+    ...WRITABLE.flatMap((field) =>
+      [excluded(field, given(field)), ...misfits(field)].map(({ message, condition }) =>
+        raise(message, condition),
+      ),
+    ),
+  ];
+}
+
+function given(field: Field): string {
+  // A flag that is left out has its default.
+  const preset = field.type === 'boolean' && !field.nullable ? ` AND NEW.${field.column} IS NOT 0` : '';
+  return `NEW.${field.column} IS NOT NULL${preset}`;
+}
+
+interface Refusal {
+  readonly message: string;
+  readonly condition: string;
+}
+
+function excluded(field: Field, touched: string): Refusal {
+  const listed = `EXISTS (SELECT 1 FROM mirror_settings WHERE name = 'excluded' AND instr(value, '"${field.name}"') > 0)`;
+  return {
+    message: `${field.column} is left out of this mirror (MIRROR_EXCLUDE_FIELDS): change it at the source`,
+    condition: `${touched} AND ${listed}`,
+  };
+}
+
+/** What NEW may not hold in a field. Stored types are the table's CHECKs; these are what the API could not take. */
+function misfits(field: Field): readonly Refusal[] {
+  const value = `NEW.${field.column}`;
+  const found: Refusal[] = [];
+  if (field.required) {
+    found.push({
+      message: `${field.column} must not be empty: the API takes no client without it`,
+      condition: `trim(coalesce(${value}, '')) = ''`,
+    });
+  } else if (!field.nullable) {
+    found.push({ message: `${field.column} must be 0 or 1`, condition: `${value} IS NULL` });
+  }
+  if (field.name === 'email') {
+    found.push({ message: 'email must look like name@example.com', condition: malformedEmail(value) });
+  }
+  if (field.type === 'uuid') {
+    found.push({
+      message: `${field.column} must be a uuid in lower case or NULL`,
+      condition: `${value} IS NOT NULL AND ${value} NOT GLOB '${UUID_GLOB}'`,
+    });
+  }
+  if (field.type === 'json') {
+    found.push({
+      message: `${field.column} must be a JSON object or NULL`,
+      condition: `${value} IS NOT NULL AND CASE WHEN json_valid(${value}) THEN json_type(${value}) <> 'object' ELSE 1 END`,
+    });
+  }
+  return found;
+}
+
+/**
+ * EMAIL_PATTERN without a regular expression, and exactly it: the trailing letters cut off must leave a dot with
+ * something before it. GLOB stops at U+0000, so that is asked for apart.
+ */
+function malformedEmail(value: string): string {
+  const name = `substr(${value}, 1, instr(${value}, '@') - 1)`;
+  const domain = `substr(${value}, instr(${value}, '@') + 1)`;
+  const stem = `rtrim(${domain}, '${LETTERS}')`;
+  return [
+    `instr(${value}, '@') < 2`,
+    `instr(${value}, char(0)) > 0`,
+    `${name} GLOB '*[^a-zA-Z0-9._%+-]*'`,
+    `${domain} GLOB '*[^a-zA-Z0-9.-]*'`,
+    `${stem} NOT LIKE '_%.'`,
+    `length(${domain}) - length(${stem}) < 2`,
+  ].join(' OR ');
+}
+
+/** SQL that writes a column of OLD as JSON text, exactly: what parses back is the canonical value. */
+function oldAsJson(field: Field): string {
+  const value = `OLD.${field.column}`;
+  switch (field.type) {
+    case 'boolean':
+      return `CASE ${value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END`;
+    case 'double':
+      // json_quote and json_object of an old library write reals with 15 digits.
+      return `CASE WHEN ${value} IS NULL THEN 'null' ELSE json(printf('%!.17g', ${value})) END`;
+    case 'json':
+      return `coalesce(json(${value}), 'null')`;
+    default:
+      return `json_quote(${value})`;
+  }
+}
+
+/** SQL to append to the members of `_base`: `,"field":old` for each field that this statement changes first. */
+export function newBasePieces(): string {
+  return WRITABLE.map(
+    (field) =>
+      `|| CASE WHEN ${changed(field)} AND json_type(_base, '$.${field.name}') IS NULL THEN ',"${field.name}":' || ${oldAsJson(field)} ELSE '' END`,
+  ).join('\n      ');
+}
+
+/** SQL of the JSON that `mirror_deletes` keeps: every field by its API name, `_base` and `_extra`. */
+export function deletedJson(): string {
+  const members = FIELDS.map((field) => `'"${field.name}":' || ${oldAsJson(field)}`);
+  const bookkeeping = ['_base', '_extra'].map(
+    (column) => `'"${column}":' || coalesce(OLD.${column}, 'null')`,
+  );
+  return `'{' || ${[...members, ...bookkeeping].join(" || ',' ||\n    ")} || '}'`;
+}

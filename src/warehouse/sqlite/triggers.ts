@@ -1,0 +1,153 @@
+/**
+ * The triggers that capture a user's edits in SQLite. They run in the user's SQLite, which may be as old as 3.38:
+ * literal RAISE texts, no `jsonb_*`, no `json_patch` (it drops nulls), reals written with `%!.17g`.
+ *
+ * One idea carries them: a write is the mirror's own only if `_revision` rises above the stored counter. The driver
+ * stores the counter at the end of its commit, a trigger right after its bookkeeping; so no statement of a
+ * user can look like ours, whatever it copies. SQLite does not run a trigger inside itself: what another trigger
+ * writes to `clients` during our bookkeeping would go unseen, hence `capturing` and the refusal that names it.
+ */
+import { FIELDS } from '../../clients/fields.ts';
+import { DELETE_MARK, SQLITE_NEW_UUID } from '../dialect.ts';
+import {
+  ANY_CHANGED,
+  BOOKKEEPING,
+  deletedJson,
+  insertRefusals,
+  newBasePieces,
+  raise,
+  updateRefusals,
+} from './rules.ts';
+
+const COUNTER = '(SELECT value FROM mirror_revision)';
+const OWN_INSERT = `coalesce(NEW._revision > ${COUNTER}, 0)`;
+// The cheap comparison first. An unchanged _revision is never ours, even while it is above the counter.
+const OWN_UPDATE = `coalesce(NEW._revision > OLD._revision AND NEW._revision > ${COUNTER}, 0)`;
+const NOW = "strftime('%Y-%m-%dT%H:%M:%f0000Z', 'now')";
+const NEXT = '(SELECT value + 1 FROM mirror_revision)';
+
+const MINE = 'columns beginning with _ belong to the mirror';
+const STALE = `${MINE}, or the row changed since you read it`;
+const READ_ONLY = 'this mirror is read-only (MIRROR_PUSH=false): change the client at the source';
+const DELETES_OFF =
+  'deletes are not carried to the source (MIRROR_PUSH_DELETES=false): set is_archived = 1 instead, or switch them on';
+const NESTED =
+  'a trigger writes clients while an edit is being captured: give that trigger WHEN NEW._revision = OLD._revision';
+
+/** Is a setting, in mirror_settings, set to this text? */
+function setting(name: string, value: string): string {
+  return `EXISTS (SELECT 1 FROM mirror_settings WHERE name = '${name}' AND value = '${value}')`;
+}
+
+const CHANGED_BOOKKEEPING = BOOKKEEPING.map((column) => `NEW.${column} IS NOT OLD.${column}`).join(' OR ');
+const GIVEN_BOOKKEEPING = BOOKKEEPING.map((column) =>
+  column === '_revision' || column === '_edits' ? `NEW.${column} IS NOT 0` : `NEW.${column} IS NOT NULL`,
+).join(' OR ');
+
+const GUARD_UPDATE = `CREATE TRIGGER clients_guard_update BEFORE UPDATE ON clients
+WHEN NOT ${OWN_UPDATE}
+BEGIN
+  ${[
+    raise(STALE, CHANGED_BOOKKEEPING),
+    raise(
+      'the rowid of a client belongs to the mirror: id is its key',
+      'NEW.rowid IS NOT OLD.rowid AND NEW.id IS OLD.id',
+    ),
+    raise(READ_ONLY, `${setting('push', 'false')} AND (${ANY_CHANGED})`),
+    raise(
+      'this client was deleted at the source: it can no longer be edited',
+      `OLD._deleted_at IS NOT NULL AND (${ANY_CHANGED})`,
+    ),
+    raise(NESTED, `(SELECT capturing FROM mirror_revision) IS NOT NULL AND (${ANY_CHANGED})`),
+    ...updateRefusals(),
+  ].join('\n  ')}
+END`;
+
+// The row's own _base and _edits, not OLD's: a BEFORE trigger of the user may have written this row meanwhile.
+const CAPTURE_UPDATE = `CREATE TRIGGER clients_capture_update AFTER UPDATE ON clients
+WHEN NOT ${OWN_UPDATE} AND (${ANY_CHANGED})
+BEGIN
+  UPDATE mirror_revision SET capturing = NEW.id;
+  UPDATE clients SET
+    _base = CASE WHEN _create IS NOT NULL THEN _base ELSE '{' || ltrim(
+      substr(coalesce(_base, '{}'), 2, length(coalesce(_base, '{}')) - 2)
+      ${newBasePieces()}, ',') || '}' END,
+    _edits = _edits + 1,
+    _edited_at = coalesce(_edited_at, ${NOW}),
+    _revision = ${NEXT}
+  WHERE id = NEW.id;
+  UPDATE mirror_revision SET value = value + 1, capturing = NULL;
+END`;
+
+const GUARD_INSERT = `CREATE TRIGGER clients_guard_insert BEFORE INSERT ON clients
+WHEN NOT ${OWN_INSERT}
+BEGIN
+  ${[
+    raise(
+      'this client is in the mirror already: use UPDATE',
+      'EXISTS (SELECT 1 FROM clients WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM clients WHERE rowid = NEW.rowid)',
+    ),
+    raise(MINE, GIVEN_BOOKKEEPING),
+    raise(READ_ONLY, setting('push', 'false')),
+    raise(
+      'the client of this id is being deleted: leave id out to create another',
+      'EXISTS (SELECT 1 FROM mirror_deletes WHERE id = NEW.id)',
+    ),
+    ...insertRefusals(),
+  ].join('\n  ')}
+END`;
+
+const CAPTURE_INSERT = `CREATE TRIGGER clients_capture_insert AFTER INSERT ON clients
+WHEN NOT ${OWN_INSERT}
+BEGIN
+  UPDATE clients SET
+    _create = CASE WHEN trim(coalesce(external_id, '')) = '' THEN '{"external":"made"}' ELSE '{"external":"given"}' END,
+    external_id = CASE WHEN trim(coalesce(external_id, '')) = '' THEN ${SQLITE_NEW_UUID} ELSE external_id END,
+    _edits = 1,
+    _edited_at = ${NOW},
+    _revision = ${NEXT}
+  WHERE id = NEW.id;
+  UPDATE mirror_revision SET value = value + 1;
+END`;
+
+const GUARD_DELETE = `CREATE TRIGGER clients_guard_delete BEFORE DELETE ON clients
+WHEN OLD._revision <> ${DELETE_MARK}
+BEGIN
+  ${[
+    raise(READ_ONLY, setting('push', 'false')),
+    raise(
+      'this client is being created at the source just now: delete it in a moment',
+      'OLD._create IS NOT NULL AND EXISTS (SELECT 1 FROM mirror_pushes WHERE id = OLD.id)',
+    ),
+    raise(
+      'this client was deleted at the source: `clients-mirror tombstones purge` removes its row',
+      'OLD._deleted_at IS NOT NULL',
+    ),
+    raise(DELETES_OFF, `OLD._create IS NULL AND NOT ${setting('push_deletes', 'true')}`),
+  ].join('\n  ')}
+END`;
+
+// AFTER, because a BEFORE trigger of the user may still keep the row; an unpushed create simply goes.
+const CAPTURE_DELETE = `CREATE TRIGGER clients_capture_delete AFTER DELETE ON clients
+WHEN OLD._revision <> ${DELETE_MARK} AND OLD._create IS NULL
+BEGIN
+  INSERT INTO mirror_deletes (id, values_json, at) VALUES (OLD.id, ${deletedJson()}, ${NOW});
+END`;
+
+const ALL: Readonly<Record<string, string>> = {
+  clients_guard_update: GUARD_UPDATE,
+  clients_capture_update: CAPTURE_UPDATE,
+  clients_guard_insert: GUARD_INSERT,
+  clients_capture_insert: CAPTURE_INSERT,
+  clients_guard_delete: GUARD_DELETE,
+  clients_capture_delete: CAPTURE_DELETE,
+};
+
+/** Statements that bring the triggers to this program's version. */
+export const SQLITE_TRIGGERS: readonly string[] = Object.entries(ALL).flatMap(([name, sql]) => [
+  `DROP TRIGGER IF EXISTS ${name}`,
+  sql,
+]);
+
+/** Columns that the triggers know, for the test that compares them with the table. */
+export const TRIGGER_COLUMNS: readonly string[] = [...FIELDS.map((field) => field.column), ...BOOKKEEPING];

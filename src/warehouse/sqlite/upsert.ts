@@ -1,0 +1,190 @@
+/**
+ * Rows of the source into `clients`. SQLite has one writer, so inside the transaction what a page's ids hold is
+ * read once, each row is decided in JavaScript, and what must be written goes fifty rows a statement. The
+ * upsert still guards itself: no dirty row is overwritten even if a decision were wrong.
+ */
+import { FIELDS } from '../../clients/fields.ts';
+import type { ClientRecord, FieldValue } from '../../clients/record.ts';
+import { SyncError } from '../../errors.ts';
+import { type DeferReason, decide, newestOfEach, type StoredRow } from '../decide.ts';
+import { settlesQuarantine } from '../quarantineKey.ts';
+import type { RowsResult, RowsWrite, SqlValue } from '../warehouse.ts';
+import { marks, type Statements } from './statements.ts';
+
+/** More rows a statement gained nothing; a full one binds 1,200 values. */
+const ROWS_PER_STATEMENT = 50;
+
+const COLUMNS = FIELDS.map((field) => field.column);
+const UPDATED_ON = COLUMNS.indexOf('updated_on');
+const EXTERNAL_ID = COLUMNS.indexOf('external_id');
+const WRITTEN = [...COLUMNS, '_extra', '_revision'];
+const FLAGS = FIELDS.map((field) => field.type === 'boolean');
+
+/** Columns in front of the fields, in the read of what is stored. */
+const BEFORE_FIELDS = 3;
+const READ = `SELECT _revision, _base IS NOT NULL OR _create IS NOT NULL, _deleted_at IS NOT NULL, ${COLUMNS.join(', ')}, _extra FROM clients WHERE id IN`;
+
+const INSERT = `INSERT INTO clients (${WRITTEN.join(', ')}) VALUES `;
+const ON_CONFLICT = ` ON CONFLICT (id) DO UPDATE SET ${[...COLUMNS.slice(1), '_extra']
+  .map((column) => `${column} = excluded.${column}`)
+  .join(
+    ', ',
+  )}, _revision = max(clients._revision + 1, excluded._revision), _deleted_at = NULL WHERE clients._base IS NULL AND clients._create IS NULL`;
+
+// What was learnt of an id that is listed already stays: seen, seen_at, listed_at, reason.
+const DEFER = `INSERT INTO mirror_refetch (id, reason, listed_at, due_at) VALUES (?, ?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET listings = listings + 1, due_at = min(due_at, excluded.due_at)`;
+
+interface Sorted {
+  readonly toWrite: ClientRecord[];
+  readonly deferred: { readonly id: string; readonly reason: DeferReason }[];
+  inserted: number;
+  unchanged: number;
+}
+
+/** Writes the rows under one revision. Runs inside a transaction of the caller. */
+export function writeRows(statements: Statements, write: RowsWrite, revision: number): RowsResult {
+  const rows = newestOfEach(write.rows);
+  const sorted: Sorted = {
+    toWrite: [],
+    deferred: [],
+    inserted: 0,
+    unchanged: write.rows.length - rows.length,
+  };
+  for (const part of parts(rows)) sortRows(statements, part, write, sorted);
+  for (const part of parts(sorted.toWrite)) upsert(statements, part, revision);
+  for (const { id, reason } of sorted.deferred) statements.prepare(DEFER).run(id, reason, write.at, write.at);
+  leaveQuarantine(statements, rows, write.trust === 'believed');
+  const { inserted, unchanged, toWrite, deferred } = sorted;
+  return { inserted, updated: toWrite.length - inserted, unchanged, deferred: deferred.length };
+}
+
+function* parts<T>(rows: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
+    yield rows.slice(start, start + ROWS_PER_STATEMENT);
+  }
+}
+
+function sortRows(
+  statements: Statements,
+  rows: readonly ClientRecord[],
+  write: RowsWrite,
+  sorted: Sorted,
+): void {
+  const ids = rows.map((row) => row.id);
+  const found = new Map<SqlValue, SqlValue[]>();
+  for (const stored of statements.prepareRaw(`${READ} (${marks(ids.length)})`).iterate(...ids)) {
+    found.set(stored[BEFORE_FIELDS] ?? null, stored);
+  }
+  const unknown: ClientRecord[] = [];
+  for (const row of rows) {
+    const stored = found.get(row.id);
+    if (stored === undefined) {
+      unknown.push(row);
+      continue;
+    }
+    const verdict = decide(row, storedRow(stored, row), write);
+    if (verdict === 'write') sorted.toWrite.push(row);
+    else if (verdict === 'unchanged') sorted.unchanged += 1;
+    else sorted.deferred.push({ id: row.id, reason: verdict });
+  }
+  if (unknown.length > 0) sortUnknown(statements, unknown, sorted);
+}
+
+/** A new client, unless it was deleted here or is the answer to a create of ours that has not settled. */
+function sortUnknown(statements: Statements, rows: readonly ClientRecord[], sorted: Sorted): void {
+  const deleted = deletedHere(statements, rows);
+  const creating = beingCreated(statements, rows);
+  for (const row of rows) {
+    if (deleted.has(row.id)) sorted.unchanged += 1;
+    else if (creating.has(keyOf(row))) sorted.deferred.push({ id: row.id, reason: 'creating' });
+    else {
+      sorted.toWrite.push(row);
+      sorted.inserted += 1;
+    }
+  }
+}
+
+const NONE: ReadonlySet<SqlValue> = new Set();
+
+function deletedHere(statements: Statements, rows: readonly ClientRecord[]): ReadonlySet<SqlValue> {
+  if (isEmpty(statements, 'mirror_deletes')) return NONE;
+  const sql = `SELECT id FROM mirror_deletes WHERE id IN (${marks(rows.length)})`;
+  return column(
+    statements,
+    sql,
+    rows.map((row) => row.id),
+  );
+}
+
+function beingCreated(statements: Statements, rows: readonly ClientRecord[]): ReadonlySet<SqlValue> {
+  if (isEmpty(statements, 'clients WHERE _create IS NOT NULL')) return NONE;
+  const key = 'lower(trim(external_id))';
+  const sql = `SELECT ${key} FROM clients WHERE _create IS NOT NULL AND ${key} IN (${marks(rows.length)})`;
+  return column(statements, sql, rows.map(keyOf));
+}
+
+/** As the index clients_creates has it: servers trim and change case. */
+function keyOf(row: ClientRecord): string {
+  return String(row.values[EXTERNAL_ID] ?? '')
+    .trim()
+    .toLowerCase();
+}
+
+function isEmpty(statements: Statements, source: string): boolean {
+  return statements.prepareRaw(`SELECT 1 FROM ${source} LIMIT 1`).get() === undefined;
+}
+
+function column(statements: Statements, sql: string, params: readonly string[]): ReadonlySet<SqlValue> {
+  return new Set(
+    statements
+      .prepareRaw(sql)
+      .all(...params)
+      .map((row) => row[0] ?? null),
+  );
+}
+
+function storedRow(stored: readonly SqlValue[], row: ClientRecord): StoredRow {
+  return {
+    updatedOn: stored[BEFORE_FIELDS + UPDATED_ON] as string | null,
+    revision: stored[0] as number,
+    dirty: stored[1] === 1,
+    deleted: stored[2] === 1,
+    isSame: () =>
+      row.extra === stored[BEFORE_FIELDS + COLUMNS.length] &&
+      row.values.every((value, index) => toSql(value) === stored[BEFORE_FIELDS + index]),
+  };
+}
+
+function toSql(value: FieldValue): SqlValue {
+  return typeof value === 'boolean' ? Number(value) : value;
+}
+
+const ROW_MARKS = `(${marks(WRITTEN.length)})`;
+
+function upsert(statements: Statements, rows: readonly ClientRecord[], revision: number): void {
+  const sql = `${INSERT}${new Array(rows.length).fill(ROW_MARKS).join(', ')}${ON_CONFLICT}`;
+  const params: SqlValue[] = [];
+  for (const row of rows) {
+    for (let index = 0; index < FLAGS.length; index += 1) params.push(toSql(row.values[index] ?? null));
+    params.push(row.extra, revision);
+  }
+  const { changes } = statements.prepare(sql).run(params);
+  if (changes !== rows.length) {
+    throw new SyncError('EXPECTATION', `${rows.length} clients were to be written, ${changes} were`);
+  }
+}
+
+function leaveQuarantine(statements: Statements, rows: readonly ClientRecord[], believed: boolean): void {
+  if (isEmpty(statements, 'mirror_quarantine')) return;
+  const byId = new Map<SqlValue, ClientRecord>(rows.map((row) => [row.id, row]));
+  for (const part of parts(rows)) {
+    const sql = `SELECT id, raw FROM mirror_quarantine WHERE id IN (${marks(part.length)})`;
+    const held = statements.prepareRaw(sql).all(...part.map((row) => row.id));
+    for (const [id = null, raw] of held) {
+      const good = byId.get(id);
+      if (good === undefined || !(believed || settlesQuarantine(good.updatedOn, String(raw)))) continue;
+      statements.prepare('DELETE FROM mirror_quarantine WHERE id = ?').run(id);
+    }
+  }
+}
