@@ -1,0 +1,78 @@
+/**
+ * One commit: fence, writes, all sent in one go; then the answers are judged, and only then it is committed. The
+ * fence comes first and holds the lease's row until the end, so that nobody takes the lease over meanwhile.
+ */
+import { SyncError } from '../../errors.ts';
+import { NEXT_REVISION } from '../dialect.ts';
+import { quarantineKey } from '../quarantineKey.ts';
+import type { Lease, QuarantineWrite, Write, WriteResult } from '../warehouse.ts';
+import { inOrder, type Send } from './connection.ts';
+import { sendFence } from './lease.ts';
+import { writeRows } from './rows.ts';
+import { numberParameters } from './values.ts';
+
+/** The body of a transaction that does all writes. Throws pg's own error, or LEASE_LOST or EXPECTATION. */
+export async function commit(
+  send: Send,
+  writes: readonly Write[],
+  lease: Lease | undefined,
+): Promise<readonly WriteResult[]> {
+  const fence = lease === undefined ? Promise.resolve() : sendFence(send, lease);
+  const [fenced, results] = await Promise.allSettled([
+    fence,
+    inOrder(writes.map((write) => apply(send, write))),
+  ]);
+  // A lost lease first: it explains what else may have gone wrong.
+  if (fenced.status === 'rejected') throw fenced.reason;
+  if (results.status === 'rejected') throw results.reason;
+  return results.value;
+}
+
+function apply(send: Send, write: Write): Promise<WriteResult> {
+  switch (write.kind) {
+    case 'rows':
+      return writeRows(send, write);
+    case 'quarantine':
+      return quarantine(send, write);
+    case 'tombstone':
+      return send(TOMBSTONE, [write.at, write.ids, write.noted]);
+    case 'statement':
+      return run(send, write);
+  }
+}
+
+async function run(send: Send, write: Write & { kind: 'statement' }): Promise<WriteResult> {
+  const answer = await send(numberParameters(write.sql), write.params);
+  if (write.expect !== undefined && answer.count !== write.expect) {
+    throw new SyncError(
+      'EXPECTATION',
+      `a statement was to touch ${write.expect} rows, it touched ${answer.count}`,
+    );
+  }
+  return answer;
+}
+
+const QUARANTINE = `INSERT INTO mirror_quarantine AS q (id, client_id, reason, raw, at)
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS i (id, client_id, reason, raw, at)
+  ORDER BY id
+  ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, raw = excluded.raw, at = excluded.at
+  WHERE (q.reason, q.raw) IS DISTINCT FROM (excluded.reason, excluded.raw)`;
+
+async function quarantine(send: Send, write: QuarantineWrite): Promise<WriteResult> {
+  // One statement may touch a key once: the last version of a row counts.
+  const rows = [...new Map(write.rows.map((row) => [quarantineKey(row), row]))];
+  return send(QUARANTINE, [
+    rows.map(([key]) => key),
+    rows.map(([, row]) => row.id),
+    rows.map(([, row]) => row.reason),
+    rows.map(([, row]) => row.raw),
+    rows.map(() => write.at),
+  ]);
+}
+
+/** A row that a user holds is left alone: its tombstone can wait for the next proof. */
+const TOMBSTONE = `UPDATE clients SET _deleted_at = $1, _revision = greatest(${NEXT_REVISION}, _revision + 1)
+  WHERE id = ANY (ARRAY(
+    SELECT id FROM clients
+    WHERE id = ANY ($2::uuid[]) AND _deleted_at IS NULL AND _base IS NULL AND _create IS NULL AND _revision <= $3
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED))`;

@@ -1,0 +1,169 @@
+/**
+ * A page of the source on its way into `clients`: one statement, one plan, set-based over arrays.
+ *
+ * It inserts first, which is all it may ever wait for, while it holds nothing that a user could want; then it locks
+ * what is free of the rows that differ and skips the rest; then it writes those. What it could not take is
+ * listed in `mirror_refetch` in the same statement. Rows that are the same are only read: no lock, no dead tuple.
+ */
+import { FIELDS, type Field, type FieldType } from '../../clients/fields.ts';
+import { cutToMicroseconds, type Instant } from '../../clients/instant.ts';
+import type { ClientRecord } from '../../clients/record.ts';
+import { newestOfEach } from '../decide.ts';
+import { DELETE_MARK, NEXT_REVISION } from '../dialect.ts';
+import { settlesQuarantine } from '../quarantineKey.ts';
+import type { RowsResult, RowsWrite } from '../warehouse.ts';
+import { type Answer, inOrder, type Send } from './connection.ts';
+
+const ARRAY_TYPES: Readonly<Record<FieldType, string>> = {
+  uuid: 'uuid',
+  text: 'text',
+  instant: 'timestamptz',
+  boolean: 'boolean',
+  int32: 'integer',
+  double: 'double precision',
+  json: 'jsonb',
+};
+
+interface Column {
+  readonly name: string;
+  readonly type: string;
+  value(row: ClientRecord): unknown;
+}
+
+/** Every column that the source decides: the fields, the stamps as text, the unknown fields. */
+const COLUMNS: readonly Column[] = [
+  ...FIELDS.map(fieldColumn),
+  { name: '_created_on', type: 'text', value: (row) => row.createdOn },
+  { name: '_updated_on', type: 'text', value: (row) => row.updatedOn },
+  { name: '_extra', type: 'jsonb', value: (row) => row.extra },
+];
+
+function fieldColumn(field: Field, index: number): Column {
+  const cut = field.type === 'instant';
+  return {
+    name: field.column,
+    type: ARRAY_TYPES[field.type],
+    value(row) {
+      const value = row.values[index] ?? null;
+      // Cut, not rounded: the text beside it is the truth, this column is for the user's eyes.
+      return cut && value !== null ? cutToMicroseconds(value as Instant) : value;
+    },
+  };
+}
+
+const NAMES = COLUMNS.map((column) => column.name);
+const CHANGING = NAMES.filter((name) => name !== 'id');
+/** A stamp's own column is cut; the text beside it is compared. */
+const COMPARED = COLUMNS.filter(({ name, type }) => name !== 'id' && type !== 'timestamptz').map(
+  ({ name }) => name,
+);
+const FIRST_ARRAY = 4;
+
+const STAMP = (row: string): string => `coalesce(${row}._updated_on, '')`;
+const CLEAN = 'c._base IS NULL AND c._create IS NULL';
+const FRESH = `(${STAMP('i')} > ${STAMP('c')} OR (($3::boolean OR ${STAMP('i')} = ${STAMP('c')}) AND c._revision <= $1))`;
+const SAME = `c._deleted_at IS NULL AND (${list('c', COMPARED)}) IS NOT DISTINCT FROM (${list('i', COMPARED)})`;
+
+/** $1 noted, $2 at, $3 believed, $4 … one array a column; $4 is the ids. */
+const UPSERT = `WITH input AS MATERIALIZED (
+  SELECT * FROM unnest(${COLUMNS.map(({ type }, index) => `$${FIRST_ARRAY + index}::${type}[]`).join(', ')})
+    AS i (${NAMES.join(', ')})
+), counter AS MATERIALIZED (
+  SELECT ${NEXT_REVISION} AS value
+), known AS MATERIALIZED (
+  SELECT * FROM clients WHERE id = ANY ($4::uuid[])
+), classed AS MATERIALIZED (
+  SELECT i.id, CASE
+    WHEN c.id IS NULL THEN CASE
+      WHEN EXISTS (SELECT FROM mirror_deletes d WHERE d.id = i.id::text) THEN 'same'
+      WHEN EXISTS (SELECT FROM clients p WHERE p._create IS NOT NULL
+        AND lower(trim(p.external_id)) = lower(trim(i.external_id))) THEN 'creating'
+      ELSE 'new' END
+    WHEN NOT (${CLEAN}) THEN 'dirty'
+    WHEN ${SAME} THEN 'same'
+    WHEN ${FRESH} THEN 'differs'
+    WHEN ${STAMP('i')} < ${STAMP('c')} THEN 'older'
+    ELSE 'raced' END AS class
+  FROM input i LEFT JOIN known c ON c.id = i.id
+), inserted AS (
+  INSERT INTO clients (${NAMES.join(', ')}, _revision)
+  SELECT ${list('i', NAMES)}, (SELECT value FROM counter) FROM input i
+  WHERE i.id = ANY (ARRAY(SELECT id FROM classed WHERE class = 'new')) ORDER BY i.id
+  ON CONFLICT (id) DO NOTHING RETURNING id
+), locked AS MATERIALIZED (
+  SELECT id FROM clients
+  WHERE id = ANY (ARRAY(SELECT id FROM classed WHERE class = 'differs')) AND (SELECT count(*) FROM inserted) >= 0
+  ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), updated AS (
+  UPDATE clients c SET ${CHANGING.map((name) => `${name} = i.${name}`).join(', ')}, _deleted_at = NULL,
+    _revision = greatest((SELECT value FROM counter), c._revision + 1)
+  FROM input i
+  WHERE c.id = i.id AND c.id = ANY (ARRAY(SELECT id FROM locked)) AND ${CLEAN} AND ${FRESH}
+  RETURNING c.id
+), left_over AS (
+  SELECT id::text AS id, CASE class WHEN 'new' THEN 'raced' WHEN 'differs' THEN 'locked' ELSE class END AS reason
+  FROM classed WHERE class <> 'same'
+    AND id NOT IN (SELECT id FROM inserted UNION ALL SELECT id FROM updated)
+), listed AS (
+  INSERT INTO mirror_refetch AS r (id, reason, listed_at, due_at)
+  SELECT id, reason, $2, $2 FROM left_over ORDER BY id
+  ON CONFLICT (id) DO UPDATE SET listings = r.listings + 1, due_at = least(r.due_at, excluded.due_at)
+  RETURNING 1
+)
+SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT count(*) FROM updated) AS updated,
+  (SELECT count(*) FROM listed) AS deferred`;
+
+/**
+ * A user's delete may have committed between the statement's view and its insert. A second statement sees it. The
+ * rows are this transaction's own, so nothing is waited for.
+ */
+const SLIPPED_IN = `FROM mirror_deletes d
+  WHERE d.id = ANY ($1::uuid[]::text[]) AND c.id = d.id::uuid AND c._base IS NULL AND c._create IS NULL`;
+const MARK_SLIPPED_IN = `UPDATE clients c SET _revision = ${DELETE_MARK} ${SLIPPED_IN}`;
+const DELETE_SLIPPED_IN = `DELETE FROM clients c USING ${SLIPPED_IN.slice('FROM '.length)} AND c._revision = ${DELETE_MARK}`;
+
+const QUARANTINED = 'SELECT id, raw FROM mirror_quarantine WHERE id = ANY ($1::uuid[]::text[])';
+const CURE = 'DELETE FROM mirror_quarantine WHERE id = ANY ($1::text[])';
+
+/** Writes the rows inside a transaction of the caller. All but the rare last statement are sent at once. */
+export async function writeRows(send: Send, write: RowsWrite): Promise<RowsResult> {
+  const rows = newestOfEach(write.rows);
+  if (rows.length === 0) return { inserted: 0, updated: 0, unchanged: 0, deferred: 0 };
+  const ids = rows.map((row) => row.id);
+  const arrays = COLUMNS.map((column) => rows.map((row) => column.value(row)));
+  const [counts, , , quarantined] = await inOrder([
+    send(UPSERT, [write.noted, write.at, write.trust === 'believed', ...arrays]),
+    send(MARK_SLIPPED_IN, [ids]),
+    send(DELETE_SLIPPED_IN, [ids]),
+    send(QUARANTINED, [ids]),
+  ]);
+  const cured = curedBy(rows, quarantined?.rows ?? [], write.trust);
+  if (cured.length > 0) await send(CURE, [cured]);
+  const { inserted, updated, deferred } = counts?.rows[0] ?? {};
+  const [wasNew, wasOld, wasListed] = [Number(inserted), Number(updated), Number(deferred)];
+  return {
+    inserted: wasNew,
+    updated: wasOld,
+    deferred: wasListed,
+    unchanged: write.rows.length - wasNew - wasOld - wasListed,
+  };
+}
+
+/** Ids whose quarantined version is no newer than the good one. */
+function curedBy(
+  rows: readonly ClientRecord[],
+  quarantined: Answer['rows'],
+  trust: RowsWrite['trust'],
+): readonly string[] {
+  if (quarantined.length === 0) return [];
+  const stamps = new Map(rows.map((row) => [row.id, row.updatedOn]));
+  return quarantined
+    .filter(
+      ({ id, raw }) => trust === 'believed' || settlesQuarantine(stamps.get(String(id)) ?? null, String(raw)),
+    )
+    .map(({ id }) => String(id));
+}
+
+function list(row: string, names: readonly string[]): string {
+  return names.map((name) => `${row}.${name}`).join(', ');
+}

@@ -1,0 +1,65 @@
+/**
+ * Postgres warehouses for tests: one database a test file, one schema a warehouse, and connections as users of the
+ * mirror have them, with nothing but the schema in their path.
+ */
+import { Client, type ClientConfig } from 'pg';
+import { systemClock } from '../../src/clock.ts';
+import { type OpenOptions, openWarehouse } from '../../src/warehouse/open.ts';
+import { TYPES } from '../../src/warehouse/postgres/values.ts';
+import type { TestWarehouse, UserConnection } from '../contract/warehouse.ts';
+import { createTestDatabase, type TestDatabase } from './postgres.ts';
+
+export interface PostgresTestWarehouse extends TestWarehouse {
+  readonly url: string;
+  readonly schema: string;
+  openWith(options: Partial<OpenOptions>): ReturnType<typeof openWarehouse>;
+  /** As userConnection, with pg's own client: for transactions and NOTIFY. */
+  client(config?: ClientConfig): Promise<Client>;
+}
+
+export function describePostgres() {
+  let database: TestDatabase | null = null;
+  let count = 0;
+  return {
+    async begin(): Promise<void> {
+      database = await createTestDatabase();
+    },
+    async end(): Promise<void> {
+      await database?.drop();
+    },
+    async make(): Promise<PostgresTestWarehouse> {
+      if (database === null) throw new Error('call begin first');
+      const { url } = database;
+      count += 1;
+      const schema = `Mirror ${count}`;
+      const open: Client[] = [];
+      const client = async (config: ClientConfig = {}): Promise<Client> => {
+        const made = new Client({ connectionString: url, types: TYPES, ...config });
+        made.on('error', () => undefined);
+        await made.connect();
+        await made.query(`SET search_path = "${schema}"`);
+        open.push(made);
+        return made;
+      };
+      const openWith = (options: Partial<OpenOptions>) =>
+        openWarehouse({ url, schema, clock: systemClock, ...options });
+      return {
+        url,
+        schema,
+        client,
+        openWith,
+        open: () => openWith({}),
+        async userConnection(): Promise<UserConnection> {
+          const user = await client();
+          return {
+            run: async (sql) => (await user.query(sql)).rows,
+            close: () => user.end(),
+          };
+        },
+        async dispose() {
+          await Promise.all(open.map((one) => one.end().catch(() => undefined)));
+        },
+      };
+    },
+  };
+}
