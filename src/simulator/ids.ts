@@ -14,7 +14,7 @@ function hex8(n: number): string {
 
 /** The nth id of a seed, a well-formed uuid of version 4. */
 export function idOf(seed: number, n: number): string {
-  const first = permute(n ^ seed);
+  const first = permute(n ^ scramble(seed));
   const second = (mix(seed ^ 0x51ed270b, n) & 0xffff0fff) | 0x4000;
   const third = (mix(seed ^ 0x2545f491, n) & 0x3fffffff) | 0x80000000;
   const fourth = mix(seed ^ 0x1b873593, n);
@@ -25,7 +25,7 @@ export function idOf(seed: number, n: number): string {
 
 /** Which n gave this id; meaningless for an id of another origin, so compare `idOf` of the answer. */
 export function numberOf(seed: number, id: string): number {
-  return (unpermute(Number.parseInt(id.slice(0, 8), 16)) ^ seed) >>> 0;
+  return (unpermute(Number.parseInt(id.slice(0, 8), 16)) ^ scramble(seed)) >>> 0;
 }
 
 /**
@@ -49,3 +49,8 @@ export function sortKeyOf(id: string, order: IdOrder): string {
 }
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Small seeds would leave the first ids full of zeros. */
+function scramble(seed: number): number {
+  return mix(seed, 0x1d5);
+}

@@ -10,8 +10,9 @@ import { sortKeyOf } from './ids.ts';
 import { compareText, type KeyIndex } from './keyIndex.ts';
 import type { Slice } from './leaves.ts';
 import type { ListQuery, OrderKey } from './query.ts';
-import { type StampKey, fieldOf } from './row.ts';
-import type { Handle, Store } from './store.ts';
+import { fieldOf, type StampKey } from './row.ts';
+import type { Handle } from './rows.ts';
+import type { Store } from './store.ts';
 
 /** The rows of a page: as parts of an index, which can be served from its cache, or one by one. */
 export type Found =

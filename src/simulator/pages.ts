@@ -5,7 +5,8 @@
 import type { Leaf, Slice } from './leaves.ts';
 import type { Found } from './list.ts';
 import { BLANK_ROW, fieldOf } from './row.ts';
-import type { Handle, Store } from './store.ts';
+import type { Handle } from './rows.ts';
+import type { Store } from './store.ts';
 
 /** How a row is written. */
 export interface RowShape {

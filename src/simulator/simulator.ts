@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Answer, HttpProblem, problem } from './answer.ts';
+import { type Answer, HttpProblem, problemAnswer } from './answer.ts';
 import { type Auth, createAuth, makeToken } from './auth.ts';
 import { cut, deliver } from './delivery.ts';
 import { applyDrift } from './drift.ts';
@@ -187,11 +187,13 @@ async function serve(world: Serving, request: IncomingMessage, response: ServerR
   recorder.begin();
   const asked = readRequest(request, world.basePath);
   const kind = kindOf(asked.method, asked.path);
-  let body = Buffer.alloc(0);
+  let body: Buffer = Buffer.alloc(0);
   let status: number | null = null;
   try {
-    body = await readBody(request);
-    const answer = await answerOf(world, { ...asked, body }, request.url ?? '/');
+    const read = await readBody(request);
+    body = read ?? body;
+    const answer =
+      read === null ? problemAnswer(413) : await answerOf(world, { ...asked, body }, request.url ?? '/');
     const value = (): string | null =>
       options.dateHeader === false ? null : new Date(world.clock() + (options.dateSkewMs ?? 0)).toUTCString();
     if (answer === null) cut(response);
@@ -243,15 +245,15 @@ function readRequest(request: IncomingMessage, basePath: string): ApiRequest {
   };
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
+/** null: there is more of it than the server takes. */
+async function readBody(request: IncomingMessage): Promise<Buffer | null> {
   const parts: Buffer[] = [];
   let bytes = 0;
   for await (const part of request) {
     bytes += (part as Buffer).length;
-    if (bytes > BODY_BYTES_MAX) throw problem(413);
-    parts.push(part as Buffer);
+    if (bytes <= BODY_BYTES_MAX) parts.push(part as Buffer);
   }
-  return Buffer.concat(parts);
+  return bytes > BODY_BYTES_MAX ? null : Buffer.concat(parts);
 }
 
 async function listen(server: Server, port: number, host: string): Promise<void> {

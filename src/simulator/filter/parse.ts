@@ -25,14 +25,14 @@ export interface ParseFilterOptions {
   readonly nodesMax?: number;
 }
 
-const COMPARE_OPS: ReadonlySet<string> = new Set(['eq', 'ne', 'gt', 'ge', 'lt', 'le']);
+const COMPARE_OPS: readonly CompareOp[] = ['eq', 'ne', 'gt', 'ge', 'lt', 'le'];
 const DEPTH_MAX = 100;
 
 /** @throws FilterError when the text is no filter of this API */
 export function parseFilter(text: string, options: ParseFilterOptions): Node {
-  const reader = createReader(text, options);
-  const node = reader.or();
-  reader.expect('end');
+  const cursor = createCursor(text, options);
+  const node = readOr(cursor);
+  cursor.expect('end');
   if (typeOf(node) !== 'boolean') {
     throw new FilterError('The $filter expression must evaluate to a single boolean value.');
   }
@@ -45,125 +45,148 @@ export function parseFilter(text: string, options: ParseFilterOptions): Node {
   return node;
 }
 
-interface Reader {
-  or(): Node;
+/** Where the parser stands in the tokens. */
+interface Cursor {
+  readonly options: ParseFilterOptions;
+  peek(): Token;
+  take(): Token;
+  /** Steps over this word, if it comes next. */
+  skipWord(word: string): boolean;
+  /** Steps over a comma, if it comes next. */
+  skipComma(): boolean;
   expect(kind: Token['kind']): void;
+  fail(token: Token): never;
+  /** Bounds how deep the levels call each other. */
+  nested(read: (cursor: Cursor) => Node): Node;
 }
 
-function createReader(text: string, options: ParseFilterOptions): Reader {
+function createCursor(text: string, options: ParseFilterOptions): Cursor {
   const tokens = readTokens(text);
   let position = 0;
   let depth = 0;
-  const peek = (): Token => tokens[position] as Token;
-  const take = (): Token => {
-    const token = peek();
-    position += 1;
-    return token;
-  };
-  const isWord = (word: string): boolean => peek().kind === 'word' && peek().text === word;
-  const fail = (token: Token): never => {
-    throw new FilterError(
-      token.kind === 'end'
-        ? `Expression expected at position ${token.at} in '${text}'.`
-        : `Syntax error at position ${token.at} in '${text}'.`,
-    );
-  };
-  const expect = (kind: Token['kind']): void => {
-    const token = take();
-    if (token.kind !== kind) fail(token);
-  };
-  const boolean = (node: Node, operator: string): Node => {
-    if (typeOf(node) !== 'boolean') {
-      throw new FilterError(`An operand of the operator '${operator}' is not of type Edm.Boolean.`);
-    }
-    return node;
-  };
-  const chain = (kind: 'and' | 'or', level: () => Node): Node => {
-    let left = level();
-    while (isWord(kind)) {
+  const cursor: Cursor = {
+    options,
+    peek: () => tokens[position] as Token,
+    take() {
       position += 1;
-      left = { kind, left: boolean(left, kind), right: boolean(level(), kind) };
-    }
-    return left;
+      return tokens[position - 1] as Token;
+    },
+    skipWord(word) {
+      const token = cursor.peek();
+      const found = token.kind === 'word' && token.text === word;
+      if (found) position += 1;
+      return found;
+    },
+    skipComma() {
+      const found = cursor.peek().kind === ',';
+      if (found) position += 1;
+      return found;
+    },
+    expect(kind) {
+      const token = cursor.take();
+      if (token.kind !== kind) cursor.fail(token);
+    },
+    fail(token) {
+      const what = token.kind === 'end' ? 'Expression expected' : 'Syntax error';
+      throw new FilterError(`${what} at position ${token.at} in '${text}'.`);
+    },
+    nested(read) {
+      depth += 1;
+      if (depth > DEPTH_MAX) throw new FilterError('Recursion depth exceeded allowed limit.');
+      const node = read(cursor);
+      depth -= 1;
+      return node;
+    },
   };
-  const or = (): Node => chain('or', and);
-  const and = (): Node => chain('and', not);
-  const not = (): Node => {
-    if (!isWord('not')) return comparison();
-    position += 1;
-    return nested(() => ({ kind: 'not', operand: boolean(not(), 'not') }));
-  };
-  const comparison = (): Node => {
-    const left = operand();
-    const word = peek();
-    if (word.kind !== 'word') return left;
-    if (word.text === 'in') {
-      position += 1;
-      return membership(left);
-    }
-    if (!COMPARE_OPS.has(word.text)) return left;
-    position += 1;
-    const right = operand();
-    checkComparable(left, right, word.text as CompareOp);
-    return { kind: 'compare', op: word.text as CompareOp, left, right };
-  };
-  const membership = (value: Node): Node => {
-    if (isCondition(value)) throw new FilterError("The left operand of 'in' must be a value.");
-    const list: Literal[] = [];
-    expect('(');
-    do {
-      const item = take();
-      if (item.kind !== 'literal') return fail(item);
-      checkComparable(value, item.literal, 'eq');
-      list.push(item.literal);
-    } while (peek().kind === ',' && take());
-    expect(')');
-    return { kind: 'in', value, list };
-  };
-  const operand = (): Node => {
-    const token = take();
-    if (token.kind === 'literal') return token.literal;
-    if (token.kind === '(') {
-      const inner = nested(or);
-      expect(')');
-      return inner;
-    }
-    if (token.kind !== 'word') return fail(token);
-    return peek().kind === '(' ? call(token) : property(token.text);
-  };
-  const call = (name: Token): Node => {
-    if (!isFunctionName(name.text)) {
-      throw new FilterError(`An unknown function with name '${name.text}' was found.`);
-    }
-    const args: Value[] = [];
-    expect('(');
-    do args.push(argument(nested(operand), name.text));
-    while (peek().kind === ',' && take());
-    expect(')');
-    const { args: wanted, result } = FUNCTIONS[name.text];
-    if (args.length !== wanted.length || args.some((arg, n) => arg.type !== wanted[n])) {
-      throw new FilterError(`No function signature for the function with name '${name.text}' matches.`);
-    }
-    return { kind: 'call', type: result, name: name.text, args };
-  };
-  const property = (path: string): Value => {
-    const [name = '', sub = null, ...deeper] = path.split('/');
-    const type = options.typeOfField(name);
-    const isKnown =
-      sub === null || (type === 'address' && ADDRESS_FIELDS.includes(sub) && deeper.length === 0);
-    if (type === undefined || !isKnown) {
-      throw new FilterError(`Could not find a property named '${path}' on type 'LoanSystem.Client'.`);
-    }
-    return { kind: 'field', type: sub === null ? type : 'text', name, sub };
-  };
-  const nested = (read: () => Node): Node => {
-    depth += 1;
-    if (depth > DEPTH_MAX) throw new FilterError('Recursion depth exceeded allowed limit.');
-    const node = read();
-    depth -= 1;
-    return node;
-  };
-  return { or, expect };
+  return cursor;
+}
+
+function readOr(cursor: Cursor): Node {
+  return readChain(cursor, 'or', readAnd);
+}
+
+function readAnd(cursor: Cursor): Node {
+  return readChain(cursor, 'and', readNot);
+}
+
+function readChain(cursor: Cursor, kind: 'and' | 'or', level: (cursor: Cursor) => Node): Node {
+  let left = level(cursor);
+  while (cursor.skipWord(kind)) {
+    left = { kind, left: checkBoolean(left, kind), right: checkBoolean(level(cursor), kind) };
+  }
+  return left;
+}
+
+function readNot(cursor: Cursor): Node {
+  if (!cursor.skipWord('not')) return readComparison(cursor);
+  return { kind: 'not', operand: checkBoolean(cursor.nested(readNot), 'not') };
+}
+
+function readComparison(cursor: Cursor): Node {
+  const left = readOperand(cursor);
+  if (cursor.skipWord('in')) return readMembership(cursor, left);
+  for (const op of COMPARE_OPS) {
+    if (!cursor.skipWord(op)) continue;
+    const right = readOperand(cursor);
+    checkComparable(left, right, op);
+    return { kind: 'compare', op, left, right };
+  }
+  return left;
+}
+
+function readMembership(cursor: Cursor, value: Node): Node {
+  if (isCondition(value)) throw new FilterError("The left operand of 'in' must be a value.");
+  const list: Literal[] = [];
+  cursor.expect('(');
+  do {
+    const item = cursor.take();
+    if (item.kind !== 'literal') return cursor.fail(item);
+    checkComparable(value, item.literal, 'eq');
+    list.push(item.literal);
+  } while (cursor.skipComma());
+  cursor.expect(')');
+  return { kind: 'in', value, list };
+}
+
+function readOperand(cursor: Cursor): Node {
+  const token = cursor.take();
+  if (token.kind === 'literal') return token.literal;
+  if (token.kind === '(') {
+    const inner = cursor.nested(readOr);
+    cursor.expect(')');
+    return inner;
+  }
+  if (token.kind !== 'word') return cursor.fail(token);
+  return cursor.peek().kind === '(' ? readCall(cursor, token.text) : readProperty(cursor, token.text);
+}
+
+function readCall(cursor: Cursor, name: string): Node {
+  if (!isFunctionName(name)) throw new FilterError(`An unknown function with name '${name}' was found.`);
+  const args: Value[] = [];
+  cursor.expect('(');
+  do args.push(argument(cursor.nested(readOperand), name));
+  while (cursor.skipComma());
+  cursor.expect(')');
+  const { args: wanted, result } = FUNCTIONS[name];
+  if (args.length !== wanted.length || args.some((arg, n) => arg.type !== wanted[n])) {
+    throw new FilterError(`No function signature for the function with name '${name}' matches.`);
+  }
+  return { kind: 'call', type: result, name, args };
+}
+
+function readProperty(cursor: Cursor, path: string): Value {
+  const [name = '', sub = null, ...deeper] = path.split('/');
+  const type = cursor.options.typeOfField(name);
+  const isKnown = sub === null || (type === 'address' && ADDRESS_FIELDS.includes(sub) && deeper.length === 0);
+  if (type === undefined || !isKnown) {
+    throw new FilterError(`Could not find a property named '${path}' on type 'LoanSystem.Client'.`);
+  }
+  return { kind: 'field', type: sub === null ? type : 'text', name, sub };
+}
+
+function checkBoolean(node: Node, operator: string): Node {
+  if (typeOf(node) === 'boolean') return node;
+  throw new FilterError(`An operand of the operator '${operator}' is not of type Edm.Boolean.`);
 }
 
 function argument(node: Node, name: string): Value {
