@@ -10,9 +10,15 @@ const MASK = '[secret]';
 const SECRET_LENGTH_MIN = 4;
 const JWT = /\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?/g;
 
-/** @param config null while there is none yet: then only what looks like a JWT is masked. */
-export function createRedactor(config: Config | null): (text: string) => string {
-  const secrets = config === null ? [] : secretsOf(config).flatMap(spellings);
+/**
+ * @param config null while there is none yet: then only what looks like a JWT is masked.
+ * @param further secrets that no setting holds, such as the token in a file.
+ */
+export function createRedactor(
+  config: Config | null,
+  further: readonly string[] = [],
+): (text: string) => string {
+  const secrets = [...(config === null ? [] : secretsOf(config)), ...further].flatMap(spellings);
   // The longest first: one secret may be a part of another.
   const known = [...new Set(secrets)].sort((a, b) => b.length - a.length);
   return (text) => known.reduce((masked, secret) => masked.replaceAll(secret, MASK), text).replace(JWT, MASK);

@@ -4,15 +4,27 @@
  */
 import type { Command } from './command.ts';
 import { apiCreate, apiDelete, apiGet, apiList, apiReplace, apiUpdate } from './commands/api.ts';
+import { backfillCommand } from './commands/backfill.ts';
 import { completionCommand } from './commands/completion.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { quarantineList, quarantineRetry } from './commands/quarantine.ts';
+import { statusCommand } from './commands/status.ts';
+import { pullCommand, syncCommand } from './commands/sync.ts';
 
 export const COMMANDS: readonly Command[] = [
+  backfillCommand,
+  syncCommand,
+  pullCommand,
+  statusCommand,
+  quarantineList,
+  quarantineRetry,
   apiList,
   apiGet,
   apiCreate,
   apiReplace,
   apiUpdate,
   apiDelete,
+  doctorCommand,
   completionCommand(() => ({ commands: COMMANDS, groups: GROUPS })),
 ];
 
