@@ -1,11 +1,10 @@
 /**
  * Merges one client that was changed on both sides, field by field, against the state both last agreed on.
  *
- * The ladder, first rung that fits: local = base → the source's value is taken; remote = base → the local one
- * is sent; remote = local → nothing to do; remote ≈ something we sent → it is ours, written in the source's own
- * way; else a conflict. A value of ours found at the source is never a conflict; where the user has left it
- * since, even back to the base, the first rung does not fit: the source must hear of that too. Pure: the row's
- * next state follows from the result (mergedRow).
+ * The ladder, first rung that fits: remote = local → done; remote ≈ the local value as it was sent → done, the
+ * source wrote it its own way; local = base → the source's value is taken; remote = base → the local one is sent;
+ * remote ≈ something else that was sent → ours: send over it; else a conflict. An edit taken back after it was
+ * sent is no "local = base": the source may have seen it, and must hear that it is gone. Pure: see mergedRow.
  */
 import { FIELDS, type Field, fieldByName } from './fields.ts';
 import { type ClientRecord, canonicalJson, type FieldValue } from './record.ts';
@@ -55,6 +54,8 @@ export interface Merge {
   readonly conflicts: readonly FieldConflict[];
   /** Done, but the source wrote the value its own way: `local` is what was sent, `remote` what became of it. */
   readonly rewrites: readonly ThreeValues[];
+  /** The source has a value that was sent (`local`) and left since by the user, whose newest one is in `send`. */
+  readonly arrived: readonly ThreeValues[];
 }
 
 /** A row's values and merge base; `base` is empty when the row is clean. */
@@ -65,7 +66,7 @@ export interface MergedRow {
 
 /** Merges a row with the source's answer. What the row becomes is mergedRow's to say. */
 export function mergeClient(input: MergeInput): Merge {
-  const merge = { send: {}, take: {}, done: [], rebase: {}, conflicts: [], rewrites: [] };
+  const merge = { send: {}, take: {}, done: [], rebase: {}, conflicts: [], rewrites: [], arrived: [] };
   for (const field of FIELDS) {
     const remote = input.remote[field.name];
     if (remote === undefined) continue;
@@ -91,26 +92,28 @@ interface Draft {
   readonly rebase: Record<string, FieldValue>;
   readonly conflicts: FieldConflict[];
   readonly rewrites: ThreeValues[];
+  readonly arrived: ThreeValues[];
 }
 
 function mergeDirty(field: Field, three: ThreeValues, input: MergeInput, merge: Draft): void {
   const { field: name, base, local, remote } = three;
   const agrees = isSame(field, local, remote);
-  const ours = (input.sent[name] ?? []).filter((value) => isAlike(field, value, remote));
-  const isNewest = ours.some((value) => isSame(field, value, local));
-  if (agrees || (isNewest && !isSame(field, remote, base))) {
+  const sent = (input.sent[name] ?? []).filter((value) => !isSame(field, value, base));
+  const ours = sent.filter((value) => isAlike(field, value, remote));
+  const isAsSent = ours.some((value) => isSame(field, value, local)) && !isSame(field, remote, base);
+  if (agrees || isAsSent) {
     merge.done.push(name);
     // The source's spelling (a uuid's case, the order of JSON keys, a trimmed text) is the row's from now on.
     if (local !== remote) put(merge.take, name, remote);
     if (!agrees) merge.rewrites.push(three);
-  } else if (isSame(field, local, base) && ours.length === 0) {
+  } else if (isSame(field, local, base) && sent.length === 0) {
     put(merge.take, name, remote);
   } else if (isSame(field, remote, base)) {
     put(merge.send, name, local);
   } else if (ours.length > 0) {
-    // Sent, and edited again since. Taken back to the base counts as well: the source must hear of that too.
     put(merge.rebase, name, remote);
     put(merge.send, name, local);
+    merge.arrived.push({ ...three, local: ours.at(-1) ?? null });
   } else {
     settleConflict(three, input.policy, merge);
   }

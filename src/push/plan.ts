@@ -47,7 +47,8 @@ export interface RowWrite {
 /**
  * What became of an edit. `sent`: on its way. `arrived`: the source has it. `undone`: the user took it back.
  * `conflict`: see `mirror_conflicts`. `overwritten`: another writer came after it. `superseded`: the source did not
- * take it, and the user has left it since. `refused`: a dead letter while it is the field's last entry.
+ * take it, and the user has left it since. `refused` (the source said so) and `ignored` (it kept its value without
+ * a word): a dead letter while it is the field's last entry.
  */
 export type EditOutcome =
   | 'sent'
@@ -56,7 +57,8 @@ export type EditOutcome =
   | 'conflict'
   | 'overwritten'
   | 'superseded'
-  | 'refused';
+  | 'refused'
+  | 'ignored';
 
 /**
  * How a conflict ended. `remote`, `local`: that side won. `rewritten`: no conflict, the source wrote the sent value

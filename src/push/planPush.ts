@@ -15,10 +15,11 @@ import {
   type MergeInput,
   mergeClient,
   mergedRow,
+  type ThreeValues,
   type Values,
 } from '../clients/merge.ts';
 import { canonicalJson, type FieldValue } from '../clients/record.ts';
-import type { Intent, RecordWrite, RemoteAnswer, RowState, RowWrite } from './plan.ts';
+import type { EditOutcome, Intent, RecordWrite, RemoteAnswer, RowState, RowWrite } from './plan.ts';
 
 /** Fields that wait for a person, by the local value that waits. Another local value sets the field free. */
 export interface Held {
@@ -61,23 +62,22 @@ export function planPush(input: PushInput): PushPlan {
   if (!remote.found) return { kind: 'merge', intent: null, body: null, ...planGone(row) };
   if (!input.believed && isOlder(remote.values, row.values)) return { kind: 'older' };
   const merge = mergeClient({ ...row, local: row.values, remote: remote.values, ...settings(input) });
-  const held = Object.keys(merge.send).filter((field) =>
-    isHeld(row.values[field] ?? null, field, input.held),
+  const held = Object.keys(merge.send).filter(
+    // A local value that has just won a conflict is free: the source has changed, it may take the value now.
+    (field) => !(field in merge.rebase) && isHeld(row.values[field] ?? null, field, input.held),
   );
   const sent = input.sends ? without(merge.send, held) : {};
   const next = mergedRow(row, merge);
-  const waiting = new Set([...held, ...disputed(merge)]);
+  const isParked = isAllHeld(next.base, new Set([...held, ...disputed(merge)]));
+  const write = { values: merge.take, extra: remote.extra, base: next.base, isParked, isDeleted: false };
+  const { intent, body } = request(sent, remote.values);
   return {
     kind: 'merge',
-    row: rowWrite(row, {
-      values: merge.take,
-      extra: remote.extra,
-      base: next.base,
-      isParked: isAllHeld(next.base, waiting),
-      isDeleted: false,
-    }),
+    // With an intent the row is written in any case: `_revision` must rise, so that no older plan is committed.
+    row: intent === null ? rowWrite(row, write) : write,
+    intent,
+    body,
     records: mergeRecords(input, merge, sent),
-    ...request(sent, remote.values),
   };
 }
 
@@ -193,41 +193,47 @@ function disputed(merge: Merge): readonly string[] {
 }
 
 function mergeRecords(input: PushInput, merge: Merge, sent: Values): readonly RecordWrite[] {
-  const { row } = input;
   const records: RecordWrite[] = [];
-  if (row.isDeleted) records.push({ kind: 'closeConflict', field: null, resolution: 'restored' });
-  for (const field of Object.keys(row.base)) {
-    const local = row.values[field] ?? null;
-    const isUndone = isSameValue(field, row.base[field] ?? null, local);
-    const outcome = outcomeOf(field, { merge, sent, isUndone });
-    // Nothing new: it waits for a person, or for a time when something is sent.
-    if (outcome === null) continue;
-    if (input.held.disputed[field] !== undefined) {
+  if (input.row.isDeleted) records.push({ kind: 'closeConflict', field: null, resolution: 'restored' });
+  for (const field of Object.keys(input.row.base)) {
+    const [base, local] = [input.row.base[field] ?? null, input.row.values[field] ?? null];
+    const outcome = outcomeOf(field, { merge, sent, isUndone: isSameValue(field, base, local) });
+    if (outcome !== null && input.held.disputed[field] !== undefined) {
       records.push({ kind: 'closeConflict', field, resolution: CLOSED_BY[outcome] });
     }
     records.push(...conflictRecords(field, merge));
-    const base = row.base[field] ?? null;
-    records.push({ kind: 'edit', field, base, value: local, outcome, message: null });
-    // A local value that wins is sent by the very commit that finds the conflict.
-    if (outcome === 'conflict' && field in sent) {
-      const rebased = merge.rebase[field] ?? null;
-      records.push({ kind: 'edit', field, base: rebased, value: local, outcome: 'sent', message: null });
+    for (const arrived of merge.arrived.filter((three) => three.field === field)) {
+      records.push(editRecord({ field, base, value: arrived.local }, 'arrived'));
+    }
+    if (outcome !== null && outcome !== 'sent') {
+      records.push(editRecord({ field, base, value: local }, outcome));
+    }
+    // A local value that wins a conflict is sent by the very commit that finds it.
+    if (field in sent) {
+      const rebased = field in merge.rebase ? (merge.rebase[field] ?? null) : base;
+      records.push(editRecord({ field, base: rebased, value: local }, 'sent'));
     }
   }
   return records;
 }
 
+function editRecord(
+  edit: { readonly field: string; readonly base: FieldValue; readonly value: FieldValue },
+  outcome: EditOutcome,
+): RecordWrite {
+  return { kind: 'edit', ...edit, outcome, message: null };
+}
+
 function conflictRecords(field: string, merge: Merge): readonly RecordWrite[] {
-  const records: RecordWrite[] = [];
-  for (const { winner, ...three } of merge.conflicts) {
+  const isOfField = (three: ThreeValues) => three.field === field;
+  const isRewritten = ({ local, remote }: ThreeValues) => !isSameValue(field, local, remote);
+  const conflicts = merge.conflicts.filter(isOfField).map(({ winner, ...three }) => {
     const resolution = winner === 'manual' ? null : winner;
-    if (three.field === field) records.push({ kind: 'conflict', ...three, resolution, message: null });
-  }
-  for (const three of merge.rewrites) {
-    const said = { resolution: 'rewritten', message: REWRITTEN } as const;
-    if (three.field === field) records.push({ kind: 'conflict', ...three, ...said });
-  }
-  return records;
+    return { kind: 'conflict', ...three, resolution, message: null } as const;
+  });
+  const rewrites = [...merge.rewrites, ...merge.arrived].filter(isOfField).filter(isRewritten);
+  const said = { resolution: 'rewritten', message: REWRITTEN } as const;
+  return [...conflicts, ...rewrites.map((three) => ({ kind: 'conflict', ...three, ...said }) as const)];
 }
 
 /** What the user is told where ≈, not equality, settled a value. */

@@ -84,25 +84,42 @@ interface SentField {
 }
 
 function settleField(found: SentField, draft: Draft): void {
-  const { field, sent, before, local, remote } = found;
-  const isEditedAgain = !isSameValue(field, local, sent);
+  const { field, sent, before, local, remote, refusal } = found;
   const arrived = isAlikeValue(field, sent, remote);
-  if (arrived && !isSameValue(field, sent, remote) && !isEditedAgain) {
+  if (arrived && !isSameValue(field, sent, remote)) {
     draft.records.push(conflictRecord(found, 'rewritten', REWRITTEN));
   }
-  if (arrived || isSameValue(field, local, remote)) {
+  if (isSameValue(field, local, remote) || (arrived && isSameValue(field, local, sent))) {
     journal(found, arrived ? 'arrived' : 'superseded', null, draft);
-    if (isEditedAgain && !isSameValue(field, local, remote)) draft.base[field] = remote;
-    else clean(found, draft);
-  } else if (found.refusal !== undefined || isSameValue(field, remote, before)) {
-    journal(found, isEditedAgain ? 'superseded' : 'refused', found.refusal ?? KEPT, draft);
-    if (!isEditedAgain) draft.held.add(field);
+    clean(found, draft);
+  } else if (arrived) {
+    journal(found, 'arrived', null, draft);
+    draft.base[field] = remote;
+  } else if (refusal !== undefined || isSameValue(field, remote, before)) {
+    settleRefusal(found, draft);
   } else {
-    draft.records.push(conflictRecord(found, 'overwritten', 'another writer came after it'));
-    journal(found, 'overwritten', null, draft);
-    // Edited again, it is merged by the next pass: against the old base, so that the other writer is seen.
-    if (!isEditedAgain) clean(found, draft);
+    settleOvertaken(found, draft);
   }
+}
+
+function settleRefusal(found: SentField, draft: Draft): void {
+  const { field, sent, local, refusal } = found;
+  if (isSameValue(field, local, sent)) {
+    journal(found, refusal === undefined ? 'ignored' : 'refused', refusal ?? KEPT, draft);
+    draft.held.add(field);
+  } else if (refusal !== undefined) {
+    journal(found, 'superseded', refusal, draft);
+  }
+  // Kept without a word and edited again: the entry `sent` stays open, for the case that the answer is stale.
+}
+
+function settleOvertaken(found: SentField, draft: Draft): void {
+  const { field, sent, local } = found;
+  draft.records.push(conflictRecord(found, 'overwritten', 'another writer came after it'));
+  journal(found, 'overwritten', null, draft);
+  if (isSameValue(field, local, sent)) clean(found, draft);
+  // Edited again, the next pass merges it: both sides held what was sent, and both have left it since.
+  else draft.base[field] = sent;
 }
 
 function clean({ field, local, remote }: SentField, draft: Draft): void {
