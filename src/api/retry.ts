@@ -41,15 +41,10 @@ export function parseRetryAfterMs(
 export interface Gate {
   /** Nobody passes for the next `ms` milliseconds. */
   hold(ms: number): void;
-  /** Waits until the gate is open. @throws SyncError THROTTLED when that is too long, TIMEOUT past the deadline. */
-  pass(who: Passer): Promise<void>;
-}
-
-export interface Passer {
-  readonly where: string;
-  readonly signal?: AbortSignal | undefined;
-  /** Our clock's milliseconds after which passing is of no use. */
-  readonly deadlineMs?: number | undefined;
+  /** Our clock's milliseconds from which on the gate is open; minus infinity where it never was shut. */
+  opensAtMs(): number;
+  /** Waits until the gate is open. @throws SyncError THROTTLED when nobody waits that long. */
+  pass(where: string, signal: AbortSignal | undefined): Promise<void>;
 }
 
 export function createGate(clock: Clock): Gate {
@@ -58,12 +53,10 @@ export function createGate(clock: Clock): Gate {
     hold(ms) {
       openAtMs = Math.max(openAtMs, clock.now() + Math.min(ms, HOLD_MS_MAX));
     },
-    async pass({ where, signal, deadlineMs }) {
+    opensAtMs: () => openAtMs,
+    async pass(where, signal) {
       for (let waitMs = openAtMs - clock.now(); waitMs > 0; waitMs = openAtMs - clock.now()) {
         if (waitMs > WAIT_MS_MAX) throw tooLongToWait(where, clock.now(), waitMs);
-        if (deadlineMs !== undefined && openAtMs >= deadlineMs) {
-          throw new SyncError('TIMEOUT', `${where}: its time is up before the API takes requests again`);
-        }
         await clock.sleep(waitMs, signal);
       }
       signal?.throwIfAborted();

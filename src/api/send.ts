@@ -53,6 +53,8 @@ export interface Course {
   reauthorized: boolean;
   /** An attempt may have taken effect although we have no answer that says so. */
   lost: boolean;
+  /** Its deadline leaves no time for another attempt. */
+  tooLate: boolean;
   /** Time it was told to wait by the server. */
   throttledMs: number;
 }
@@ -67,7 +69,7 @@ export async function attempt(context: SendContext, spec: RequestSpec, course: C
   const release = await context.slots.acquire(spec.signal);
   try {
     for (;;) {
-      await context.gate.pass({ where: course.where, signal: spec.signal, deadlineMs: spec.deadlineMs });
+      await passGate(context, spec, course);
       const token = await context.currentToken();
       const sent = await sendFollowing(context, spec, course, token);
       // Once, whether or not the token changed: some servers answer a stray 401.
@@ -80,6 +82,15 @@ export async function attempt(context: SendContext, spec: RequestSpec, course: C
   } finally {
     release();
   }
+}
+
+/** Where the gate opens only past the deadline there is nothing to wait for. */
+async function passGate(context: SendContext, spec: RequestSpec, course: Course): Promise<void> {
+  course.tooLate = spec.deadlineMs !== undefined && context.gate.opensAtMs() >= spec.deadlineMs;
+  if (course.tooLate) {
+    throw new SyncError('TIMEOUT', `${course.where}: its time is up before the API takes requests again`);
+  }
+  await context.gate.pass(course.where, spec.signal);
 }
 
 /** Follows redirects within the origin, for reads only: a redirected write was sent to a wrong address. */

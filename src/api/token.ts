@@ -33,6 +33,7 @@ function createFileSource(file: string, clock: Clock): TokenSource {
   let mark = '';
   let lookedAt = Number.NEGATIVE_INFINITY;
   let looking: Promise<void> | null = null;
+  let rereading: Promise<boolean> | null = null;
 
   async function look(always: boolean): Promise<void> {
     try {
@@ -56,6 +57,14 @@ function createFileSource(file: string, clock: Clock): TokenSource {
     return looking;
   }
 
+  async function readAnew(): Promise<boolean> {
+    const before = token;
+    // A look under way may have read the file before it changed.
+    if (looking !== null) await looking.catch(() => undefined);
+    await lookOnce(true);
+    return token !== before;
+  }
+
   return {
     async current() {
       const age = clock.now() - lookedAt;
@@ -64,12 +73,11 @@ function createFileSource(file: string, clock: Clock): TokenSource {
       if (token === null) throw new SyncError('SETTINGS', `${file} holds no token`);
       return token;
     },
-    async reread() {
-      const before = token;
-      // A look under way may have read the file before it changed.
-      if (looking !== null) await looking.catch(() => undefined);
-      await lookOnce(true);
-      return token !== before;
+    reread() {
+      rereading ??= readAnew().finally(() => {
+        rereading = null;
+      });
+      return rereading;
     },
   };
 }

@@ -94,7 +94,14 @@ export function createTransport(options: TransportOptions): Transport {
   return {
     async request(spec) {
       const where = `${spec.method} ${place}${spec.path}`;
-      const course: Course = { where, attempt: 0, reauthorized: false, lost: false, throttledMs: 0 };
+      const course: Course = {
+        where,
+        attempt: 0,
+        reauthorized: false,
+        lost: false,
+        tooLate: false,
+        throttledMs: 0,
+      };
       try {
         // p-retry counts and decides. It must not wait, that is the Clock's part; nor see the signal: it would
         // throw away an answer that comes in the moment of the abort, and with it the fate of a write.
@@ -118,7 +125,7 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 function isWorthRetrying(error: SyncError, spec: RequestSpec, course: Course): boolean {
-  if (error.retry !== 'now' || spec.retry === false) return false;
+  if (error.retry !== 'now' || spec.retry === false || course.tooLate) return false;
   if (spec.method === 'POST' && course.lost) return false;
   return (error.details.retryAfterMs ?? 0) <= WAIT_MS_MAX;
 }
