@@ -6,6 +6,7 @@ import type { Command } from './command.ts';
 import { apiCreate, apiDelete, apiGet, apiList, apiReplace, apiUpdate } from './commands/api.ts';
 import { backfillCommand } from './commands/backfill.ts';
 import { completionCommand } from './commands/completion.ts';
+import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { quarantineList, quarantineRetry } from './commands/quarantine.ts';
 import { statusCommand } from './commands/status.ts';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   apiUpdate,
   apiDelete,
   doctorCommand,
+  demoCommand,
   completionCommand(() => ({ commands: COMMANDS, groups: GROUPS })),
 ];
 
