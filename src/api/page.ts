@@ -75,6 +75,8 @@ export interface Joint {
   readonly how: 'start' | 'seam' | 'known' | 'anew' | 'moved';
   /** The rows not met so far. */
   readonly fresh: readonly ReadRow[];
+  /** Where the read stands before the fresh rows, as this answer shows it. */
+  readonly place: Place;
   readonly next: Stand;
 }
 
@@ -88,15 +90,15 @@ export function standAt(place: Place): Stand {
 export function join(range: Range, stand: Stand, rows: readonly ReadRow[]): Joint {
   const { ask } = stand;
   const { how, fresh } = meet(range, stand, rows);
-  if (how === 'moved') return { how, fresh, next: stepBack(stand) };
-  const place = how === 'anew' ? { key: ask.key, seen: 0, seam: null } : stand.place;
+  const place = placeBefore(stand, how);
+  if (how === 'moved') return { how, fresh, place, next: stepBack(stand) };
   const last = rows.findLastIndex((row) => isReadable(range, row));
   if (last > 0 || (last === 0 && how !== 'seam')) {
     const there = placeAt(range, ask, rows, last);
     const known = knownAt(range, rows, there);
-    return { how, fresh, next: { place: there, known, ask: askBehind(there), step: 1 } };
+    return { how, fresh, place, next: { place: there, known, ask: askBehind(there), step: 1 } };
   }
-  return { how, fresh, next: { ...stand, place, ask: askBlind(range, ask, rows), step: 1 } };
+  return { how, fresh, place, next: { ...stand, place, ask: askBlind(range, ask, rows), step: 1 } };
 }
 
 /** The filter, order and offset of one request. */
@@ -140,6 +142,12 @@ export function identityOf(range: Range, row: ReadRow): string {
 export function isReadable(range: Range, row: ReadRow): boolean {
   const key = row[range.key];
   return row.id !== null && key !== undefined && (key === null) === (range.lane === 'nulls');
+}
+
+function placeBefore({ ask, place }: Stand, how: Joint['how']): Place {
+  if (how === 'anew') return { key: ask.key, seen: 0, seam: null };
+  // After steps back the seam itself may be met, farther left than it was.
+  return how === 'seam' && !ask.blind ? { ...place, seen: ask.skip + 1 } : place;
 }
 
 function meet(range: Range, { ask, known }: Stand, rows: readonly ReadRow[]): Pick<Joint, 'how' | 'fresh'> {

@@ -69,10 +69,10 @@ export async function* readInOrder<A extends PageAnswer>(
     const request = planRequest(range, stand.ask, options.top);
     const answer = await list(request, signal);
     if (!watch.accepts(stand.ask, answer.rows)) continue;
-    const { how, fresh, next } = join(range, stand, answer.rows);
+    const { how, fresh, place, next } = join(range, stand, answer.rows);
     if (isEnd(how, fresh, () => options.isKnownEnd?.(fresh, answer) ?? false)) {
       if (how === 'seam' && watch.sawOnlyOne()) await expectNone(list, request, signal);
-      return how === 'anew' ? { key: stand.ask.key, seen: 0, seam: null } : stand.place;
+      return place;
     }
     const asked = { key: stand.ask.key, skip: stand.ask.skip };
     stand = next;

@@ -9,9 +9,9 @@ import { SyncError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { type Ask, type Asked, identityOf, type Place, type Range } from './page.ts';
 
-/** Answers in a row that may be odd or equal before the read is given up. Chance makes one, never four. */
+/** Answers in a row that may be odd, or equal, before the read is given up: small pages are equal by chance. */
 const ODD_MAX = 1;
-const EQUAL_MAX = 3;
+const EQUAL_MAX = 10;
 /** Requests allowed at one key: so many whole readings of its group, and a few more for small groups. */
 const READINGS_MAX = 16;
 const SPARE_REQUESTS = 1_000;
@@ -51,16 +51,19 @@ export function createWatch(range: Range, limits: Limits): Watch {
     last = { ask, rows };
   }
 
+  function checkBounds(asked: Asked): void {
+    const readings = SPARE_REQUESTS + READINGS_MAX * Math.ceil(far.rows / Math.max(1, widest - 1));
+    if (requests < requestsMax && far.requests < readings) return;
+    const where = asked.key === null ? 'the rows without a stamp' : `the rows stamped ${asked.key}`;
+    const count = requests < requestsMax ? far.requests : requests;
+    throw new SyncError('READ_STUCK', `${count} requests did not get past ${where}`);
+  }
+
   return {
     accepts(ask, rows) {
       requests += 1;
       far.requests += 1;
       widest = Math.max(widest, rows.length);
-      const readings = SPARE_REQUESTS + READINGS_MAX * Math.ceil(far.rows / Math.max(1, widest - 1));
-      if (requests > requestsMax || far.requests > readings) {
-        const where = ask.key === null ? 'rows without a stamp' : `rows stamped ${ask.key}`;
-        throw new SyncError('READ_STUCK', `${far.requests} requests did not get past the ${where}`);
-      }
       const ignored = ignoredOption(range, ask, rows);
       odd = ignored === null ? 0 : odd + 1;
       if (ignored !== null && odd > ODD_MAX) throw stuck(ignored.option, ignored.because);
@@ -69,6 +72,7 @@ export function createWatch(range: Range, limits: Limits): Watch {
       return true;
     },
     took(place, asked, got) {
+      checkBounds(asked);
       const reached = place.key === asked.key ? Math.max(place.seen, asked.skip + got) : place.seen;
       if (place.key !== far.key && (far.key === null || place.key === null || place.key > far.key)) {
         far = { key: place.key, rows: reached, requests: 0 };
