@@ -42,7 +42,7 @@ export function clientsIndexes(dialect: Dialect): readonly string[] {
   const { createdOn, updatedOn } = dialect.stamps;
   return [
     `CREATE INDEX clients_created_on ON clients (${createdOn}, id)`,
-    `CREATE INDEX clients_updated_on ON clients (${updatedOn}, id)`,
+    `CREATE INDEX clients_updated_on ON clients (${updatedOn})`,
     'CREATE INDEX clients_external_id ON clients (external_id) WHERE external_id IS NOT NULL',
     `CREATE INDEX clients_push_queue ON clients (_edited_at, id) WHERE ${pushQueueCondition(dialect)}`,
     'CREATE INDEX clients_creates ON clients (lower(trim(external_id))) WHERE _create IS NOT NULL',

@@ -83,7 +83,7 @@ function apply(session: Session, write: Write): WriteResult {
   const { statements } = session;
   switch (write.kind) {
     case 'rows':
-      return writeRows(statements, write, session.revisions.next());
+      return writeRows(statements, write, session.revisions.next);
     case 'quarantine':
       return quarantine(statements, write);
     case 'tombstone':

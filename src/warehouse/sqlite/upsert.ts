@@ -42,8 +42,11 @@ interface Sorted {
   unchanged: number;
 }
 
-/** Writes the rows under one revision. Runs inside a transaction of the caller. */
-export function writeRows(statements: Statements, write: RowsWrite, revision: number): RowsResult {
+/**
+ * Writes the rows that must be written, under one revision, which is drawn only then: a page that changes
+ * nothing writes nothing at all. Runs inside a transaction of the caller.
+ */
+export function writeRows(statements: Statements, write: RowsWrite, nextRevision: () => number): RowsResult {
   const rows = newestOfEach(write.rows);
   const sorted: Sorted = {
     toWrite: [],
@@ -52,6 +55,7 @@ export function writeRows(statements: Statements, write: RowsWrite, revision: nu
     unchanged: write.rows.length - rows.length,
   };
   for (const part of parts(rows)) sortRows(statements, part, write, sorted);
+  const revision = sorted.toWrite.length > 0 ? nextRevision() : 0;
   for (const part of parts(sorted.toWrite)) upsert(statements, part, revision);
   for (const { id, reason } of sorted.deferred) statements.prepare(DEFER).run(id, reason, write.at, write.at);
   leaveQuarantine(statements, rows, write.trust === 'believed');
