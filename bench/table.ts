@@ -1,0 +1,100 @@
+/** What the bench's questions share: a server process, measured runs in turn, medians, a Markdown table. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { Client } from 'pg';
+import type { OneOptions } from './one.ts';
+
+export interface Result {
+  readonly rows: number;
+  readonly ms: number;
+  readonly peakMb: number;
+  readonly wholeMs?: number;
+  readonly requests?: number;
+}
+
+export interface Server {
+  readonly url: string;
+  readonly token: string;
+  stop(): Promise<void>;
+}
+
+const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const NODE = ['--import', 'tsx'];
+
+export async function startServer(clients: number, latencyMs = 0): Promise<Server> {
+  const child = spawn(process.execPath, [...NODE, script('server.ts'), String(clients), String(latencyMs)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface(child.stdout);
+  const [line] = await new Promise<string[]>((resolve) => lines.once('line', (text) => resolve([text])));
+  const { url, token } = JSON.parse(line ?? '') as { url: string; token: string };
+  return {
+    url,
+    token,
+    async stop() {
+      const ended = new Promise((resolve) => child.once('close', resolve));
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+/** Runs one measured backfill in its own process, into a fresh warehouse. */
+export async function measure(
+  server: Server,
+  run: Pick<OneOptions, 'what' | 'pageSize' | 'concurrency'> & { postgres: string | null },
+): Promise<Result> {
+  const folder = mkdtempSync(join(tmpdir(), 'clients-mirror-bench-'));
+  const { postgres, ...rest } = run;
+  const warehouseUrl =
+    postgres === null ? `sqlite:${join(folder, 'clients.db')}` : await freshDatabase(postgres);
+  const options = { ...rest, warehouseUrl, url: server.url, token: server.token };
+  try {
+    return JSON.parse(await output([...NODE, script('one.ts'), JSON.stringify(options)])) as Result;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function freshDatabase(serverUrl: string): Promise<string> {
+  const client = new Client({ connectionString: serverUrl });
+  await client.connect();
+  await client.query('DROP DATABASE IF EXISTS clients_mirror_bench WITH (FORCE)');
+  await client.query('CREATE DATABASE clients_mirror_bench');
+  await client.end();
+  const url = new URL(serverUrl);
+  url.pathname = '/clients_mirror_bench';
+  return url.href;
+}
+
+function output(args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    child.once('close', (code) =>
+      code === 0 ? resolve(text) : reject(new Error(`${args.at(-2)} ended with ${code}`)),
+    );
+  });
+}
+
+export const speed = ({ rows, ms }: Result): number => (rows / ms) * 1000;
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** A Markdown table. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+export const perSecond = (value: number): string => `${(value / 1000).toFixed(1)} k/s`;
