@@ -14,8 +14,8 @@
  *   to a), `mishaps`: a pusher dies anywhere (a lost answer is a death right after the PATCH), or its claim runs
  *   out while it sleeps, or a read comes from an instance that lags one version behind;
  * - ghosts, which only the invariants see: `want` = the user's newest acknowledged value as long as it is neither at
- *   the source nor on record (an edit taken back before the source had seen it wants nothing); `applied` = when the
- *   source took a value of this chain of edits that the mirror has not heard of, or 0; `seen` = the stamp up to which the
+ *   the source nor on record (an edit taken back before the source had seen it wants nothing); `delivered` = that
+ *   value once it has reached the source; `applied` = when the source took a value of this chain of edits that the mirror has not heard of, or 0; `seen` = the stamp up to which the
  *   merge base knows the source; `foreign` = the stamps of the other writer's changes.
  * A commit, a request and the source's act are one step each; between any two of them anybody may do anything.
  *
@@ -23,7 +23,7 @@
  *
  * Invariants: (lost) what the user wants is in the row with a merge base, until the source shows it or a conflict or
  * a dead letter keeps it; (false conflict) a conflict, an overtaken edit and a dead letter each need somebody who
- * did it; (overrun) a change of the other writer that a pusher has seen is overwritten only with a conflict on
+ * did it; (replaced in silence) a value of the user's that gives way in the row is on record; (overrun) a change of the other writer that a pusher has seen is overwritten only with a conflict on
  * record; (rest) from every state, with users and mishaps still, the system comes to rest by itself, and at rest the
  * row equals the source or waits, parked, for a person who can see why.
  */
@@ -33,7 +33,7 @@ import type { Intent, RecordWrite, RemoteAnswer, RowState, RowWrite } from '../.
 import { type PushInput, type PushPlan, planPush } from '../../src/push/planPush.ts';
 import { planSettle, type SettleInput, type SettlePlan } from '../../src/push/planSettle.ts';
 
-const FIELD = 'source';
+export const FIELD = 'source';
 type Value = string;
 export type Server = 'plain' | 'lowercasing' | 'ignoring' | 'ignoring and stamping' | 'refusing B';
 
@@ -87,6 +87,7 @@ interface State {
   readonly mishaps: number;
   readonly want: Value | null;
   readonly applied: number;
+  readonly delivered: Value | null;
   readonly seen: number;
   readonly foreign: readonly number[];
 }
@@ -119,6 +120,8 @@ export interface World {
   readonly server: Server;
   readonly policy: ConflictPolicy;
   readonly budgets: { readonly edits: number; readonly writes: number; readonly mishaps: number };
+  readonly pushers: 1 | 2;
+  /** Do reads now and then show the version before the last? Then both values are kept, but a conflict may be false. */
   readonly lags: boolean;
 }
 
@@ -133,10 +136,11 @@ function beginning(world: World): State {
     listed: false,
     source,
     previous: source,
-    pushers: [IDLE, IDLE],
+    pushers: Array.from({ length: world.pushers }, () => IDLE),
     puller: null,
     ...world.budgets,
     want: null,
+    delivered: null,
     applied: 0,
     seen: 1,
     foreign: [],
@@ -253,7 +257,7 @@ function userWrites(state: State, value: Value, rules: Rules): State {
   const applied = state.row.base === null ? 0 : state.applied;
   const row = { ...state.row, local: value, base: state.row.base ?? state.row.local, parked: false };
   const want = value === row.base && applied === 0 ? null : value;
-  return moved({ ...state, row, applied, want, edits: state.edits - 1 }, 'edits', rules);
+  return moved({ ...state, row, applied, want, delivered: null, edits: state.edits - 1 }, 'edits', rules);
 }
 
 function anotherWrites(state: State, value: Value): State {
@@ -293,7 +297,7 @@ function pullerSteps(state: State, world: World, rules: Rules, add: Add): void {
     add('pull lists the row', { ...back, listed: state.listed || puller.at > row.stamp }, true);
   } else {
     const plan = rules.plan(pushInput(row, puller, world));
-    if (plan.kind === 'merge') add('pull merges', claim(back, plan, puller, rules), true);
+    if (plan.kind === 'merge') add('pull merges', claim(back, { plan, answer: puller, world, rules }), true);
     else add('pull finds nothing new', back, true);
   }
 }
@@ -348,7 +352,7 @@ function pusherSteps({ state, index, world, rules, add }: Turn): void {
       go('lets go', place(state, index, IDLE));
       return;
     }
-    const next = place(claim(state, plan, answer, rules), index, IDLE);
+    const next = place(claim(state, { plan, answer, world, rules }), index, IDLE);
     const { intent } = plan;
     if (intent === null) go('merges', next);
     else go('claims', place(next, index, { pc: 'claimed', holds: true, intent, readAt: answer.at }));
@@ -384,9 +388,18 @@ function patch(state: State, value: Value, server: Server): State {
   }
   const stored = server === 'lowercasing' ? value.toLowerCase() : value;
   const source = { value: stored, at };
+  const moves = { ...state, source, previous: state.source };
+  // A late PATCH may undo what was there already.
+  if (state.row.base === null) return { ...moves, want: state.delivered === value ? null : state.delivered };
   // From now on the source has seen this chain of edits; what the user has written since must follow.
-  const want = state.row.local === value ? null : state.row.local;
-  return { ...state, source, previous: state.source, applied: at, want };
+  if (state.row.local !== value) return { ...moves, applied: at, want: state.row.local };
+  return { ...moves, applied: at, want: null, delivered: value };
+}
+
+/** A user's value that gives way to another one is on record. */
+function checkReplaced(row: Row, next: Row, records: readonly RecordWrite[]): void {
+  const isReplaced = row.base !== null && row.local !== row.base && next.local !== row.local;
+  if (isReplaced && keeps(row.local, records) !== null) throw new Violation('replaced in silence');
 }
 
 function keeps(want: Value | null, records: readonly RecordWrite[]): Value | null {
@@ -398,21 +411,23 @@ function keeps(want: Value | null, records: readonly RecordWrite[]): Value | nul
   return isKept ? null : want;
 }
 
-function claim(
-  state: State,
-  plan: Extract<PushPlan, { kind: 'merge' }>,
-  answer: Answer,
-  rules: Rules,
-): State {
+interface Claim {
+  readonly plan: Extract<PushPlan, { kind: 'merge' }>;
+  readonly answer: Answer;
+  readonly world: World;
+  readonly rules: Rules;
+}
+function claim(state: State, { plan, answer, world, rules }: Claim): State {
   const { row } = state;
   const isForeign = state.foreign.some((at) => at > state.seen && at <= answer.at);
   const conflicts = plan.records.filter(
     (record) => record.kind === 'conflict' && record.resolution !== 'rewritten',
   );
-  if (conflicts.length > 0 && !isForeign) throw new Violation('false conflict');
+  if (conflicts.length > 0 && !isForeign && !world.lags) throw new Violation('false conflict');
   const isOurs = answer.value === row.base || row.sent.some((value) => isAlike(value, answer.value));
   if (plan.intent && isForeign && !isOurs && conflicts.length === 0) throw new Violation('overrun');
   const next = recorded(written(row, plan.row), plan.records, rules);
+  checkReplaced(row, next, plan.records);
   let want = keeps(state.want, plan.records);
   if (want !== null && isAlike(want, answer.value)) want = null;
   const listed = false;
@@ -446,14 +461,15 @@ function settleStep(turn: Turn, pusher: Patched): void {
   const isForeign = state.foreign.some((at) => at > pusher.readAt);
   const isIgnoring = world.server.startsWith('ignoring') || pusher.refused;
   for (const record of plan.records) {
-    if (isForeign) break;
+    if (isForeign || world.lags) break;
     if (record.kind === 'conflict' && record.resolution === 'overwritten')
       throw new Violation('false conflict');
-    if (record.kind === 'edit' && record.outcome === 'ignored' && !isIgnoring && !world.lags) {
+    if (record.kind === 'edit' && record.outcome === 'ignored' && !isIgnoring) {
       throw new Violation('false dead letter');
     }
   }
   const row = recorded(written(state.row, plan.row), plan.records, rules);
+  checkReplaced(state.row, row, plan.records);
   let want = keeps(state.want, plan.records);
   if (want !== null && isAlike(want, answer.value) && rules.readsBack) want = null;
   const knows = row.base === null || isAlike(row.base, answer.value);
@@ -526,7 +542,7 @@ function keyOf(state: State, world: World): string {
     answerKey(source),
     world.lags ? answerKey(previous) : '',
     answerKey(puller),
-    `${state.edits}${state.writes}${state.mishaps}${state.want}${rank(state.applied)}${rank(state.seen)}`,
+    `${state.edits}${state.writes}${state.mishaps}${state.want}${state.delivered}${rank(state.applied)}${rank(state.seen)}`,
     foreign.map(rank).join(''),
     ...pushers.map(pusherKey).sort(),
   ].join(' ');
@@ -544,7 +560,7 @@ export interface Outcome {
   readonly violation: string | null;
   readonly trace: readonly string[];
   /** Kinds of records that were written somewhere, so that no proof is empty. */
-  readonly names: ReadonlySet<string>;
+  readonly records: ReadonlySet<string>;
 }
 
 const STATES_MAX = 2_000_000;
@@ -556,7 +572,12 @@ export function explore(world: World, rules: Rules = RULES): Outcome {
   const states = [first];
   const parents: { from: number; name: string }[] = [{ from: -1, name: '' }];
   const own: number[][] = [];
-  const names = new Set<string>();
+  const records = new Set<string>();
+  const watched: Rules = {
+    ...rules,
+    plan: (input) => noted(rules.plan(input), records),
+    settle: (input) => noted(rules.settle(input), records),
+  };
   const trace = (id: number): string[] => {
     const names: string[] = [];
     for (let at = id; at > 0; at = parents[at]?.from ?? 0) names.unshift(parents[at]?.name ?? '');
@@ -566,10 +587,9 @@ export function explore(world: World, rules: Rules = RULES): Outcome {
     const state = states[id] as State;
     try {
       if (states.length > STATES_MAX) throw new Violation('too many states');
-      const found = steps(state, world, rules);
+      const found = steps(state, world, watched);
       own[id] = [];
       for (const { name, next, isOwn } of found) {
-        names.add(name.replace(/^pusher \d /, ''));
         const key = keyOf(next, world);
         let to = ids.get(key);
         if (to === undefined) {
@@ -583,12 +603,21 @@ export function explore(world: World, rules: Rules = RULES): Outcome {
       if (own[id]?.length === 0) checkRest(state);
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
-      return { states: states.length, violation: error.message, trace: trace(id), names };
+      return { states: states.length, violation: error.message, trace: trace(id), records };
     }
   }
   const spinning = findCycle(own);
   const violation = spinning === null ? null : 'never rests';
-  return { states: states.length, violation, trace: spinning === null ? [] : trace(spinning), names };
+  return { states: states.length, violation, trace: spinning === null ? [] : trace(spinning), records };
+}
+
+function noted<P extends PushPlan | SettlePlan>(plan: P, seen: Set<string>): P {
+  for (const record of 'records' in plan ? plan.records : []) {
+    if (record.kind === 'edit') seen.add(`edit: ${record.outcome}`);
+    else if (record.kind === 'conflict') seen.add(`conflict: ${record.resolution ?? 'open'}`);
+    else seen.add(`closed: ${record.resolution}`);
+  }
+  return plan;
 }
 
 /** A state from which the system's own steps lead back to it. */
