@@ -15,7 +15,9 @@ import {
   existsSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
@@ -35,6 +37,8 @@ interface Identity {
   readonly gid: number;
 }
 
+/** The one user who must give a password; a test that wants it creates it. */
+export const PASSWORD_USER = 'with_password';
 const READY_WITHIN_MS = 30_000;
 const WATCH =
   '"$@" & server=$!; cat >/dev/null; kill -QUIT $server 2>/dev/null; wait $server; rm -rf "$MIRROR_TEST_DIRECTORY"';
@@ -81,6 +85,11 @@ export async function startPostgres(binaries?: string): Promise<PostgresServer> 
     rmSync(directory, { recursive: true, force: true });
     throw new Error(`initdb of ${folder} failed: ${messageOf(error)}`);
   }
+  const rules = join(data, 'pg_hba.conf');
+  writeFileSync(
+    rules,
+    `host all ${PASSWORD_USER} 127.0.0.1/32 scram-sha-256\n${readFileSync(rules, 'utf8')}`,
+  );
   const port = await freePort();
   const args = [...OPTIONS, `port=${port}`, `unix_socket_directories=${directory}`].flatMap((o) => ['-c', o]);
   const log: Buffer[] = [];

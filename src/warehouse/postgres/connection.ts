@@ -52,8 +52,17 @@ const IDLE_TIMEOUT_MS = 10_000;
 /** Below Postgres' deadlock_timeout of 1 s. */
 const ONE_WAIT_MS = 400;
 const PATIENCE_MS = 5_000;
-/** Its own writes are known to the triggers by `mirror.own` (see triggers.ts). */
-const BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL mirror.own = 'on'";
+/**
+ * The triggers know our own writes by `mirror.own`. A table that grows fast has no statistics yet, and the planner
+ * then takes every row for a pending create and reads the whole table for each page; and it compiles plans
+ * that run for milliseconds. Where no index fits, a table is still read through.
+ */
+const BEGIN_WRITE = [
+  'BEGIN ISOLATION LEVEL READ COMMITTED',
+  "SET LOCAL mirror.own = 'on'",
+  'SET LOCAL enable_seqscan = off',
+  'SET LOCAL jit = off',
+].join('; ');
 /** Longer than the server's own limit: for a server that answers no more. */
 const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 30_000;
 

@@ -87,8 +87,8 @@ const UPSERT = `WITH input AS MATERIALIZED (
   FROM input i LEFT JOIN known c ON c.id = i.id
 ), inserted AS (
   INSERT INTO clients (${NAMES.join(', ')}, _revision)
-  SELECT ${list('i', NAMES)}, (SELECT value FROM counter) FROM input i
-  WHERE i.id = ANY (ARRAY(SELECT id FROM classed WHERE class = 'new')) ORDER BY i.id
+  SELECT ${list('i', NAMES)}, (SELECT value FROM counter)
+  FROM input i JOIN classed k ON k.id = i.id WHERE k.class = 'new' ORDER BY i.id
   ON CONFLICT (id) DO NOTHING RETURNING id
 ), locked AS MATERIALIZED (
   SELECT id FROM clients
@@ -114,16 +114,16 @@ SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT count(*) FROM update
   (SELECT count(*) FROM listed) AS deferred`;
 
 /**
- * A user's delete may have committed between the statement's view and its insert. A second statement sees it. The
- * rows are this transaction's own, so nothing is waited for.
+ * Afterwards, with a view of its own: what of these ids is in quarantine, and what a user's delete that committed
+ * between the statement's view and its insert has put on `mirror_deletes`. Both are rare; each has its statement.
  */
-const SLIPPED_IN = `FROM mirror_deletes d
-  WHERE d.id = ANY ($1::uuid[]::text[]) AND c.id = d.id::uuid AND c._base IS NULL AND c._create IS NULL`;
-const MARK_SLIPPED_IN = `UPDATE clients c SET _revision = ${DELETE_MARK} ${SLIPPED_IN}`;
-const DELETE_SLIPPED_IN = `DELETE FROM clients c USING ${SLIPPED_IN.slice('FROM '.length)} AND c._revision = ${DELETE_MARK}`;
-
-const QUARANTINED = 'SELECT id, raw FROM mirror_quarantine WHERE id = ANY ($1::uuid[]::text[])';
+const LOOK = `SELECT id, raw FROM mirror_quarantine WHERE id = ANY ($1::text[])
+  UNION ALL SELECT id, NULL FROM mirror_deletes WHERE id = ANY ($1::text[])`;
 const CURE = 'DELETE FROM mirror_quarantine WHERE id = ANY ($1::text[])';
+/** The rows are this transaction's own, so nothing is waited for. */
+const MARK_SLIPPED_IN = `UPDATE clients SET _revision = ${DELETE_MARK}
+  WHERE id = ANY ($1::uuid[]) AND _base IS NULL AND _create IS NULL`;
+const DELETE_SLIPPED_IN = `DELETE FROM clients WHERE id = ANY ($1::uuid[]) AND _revision = ${DELETE_MARK}`;
 
 /** Writes the rows inside a transaction of the caller. All but the rare last statement are sent at once. */
 export async function writeRows(send: Send, write: RowsWrite): Promise<RowsResult> {
@@ -131,14 +131,11 @@ export async function writeRows(send: Send, write: RowsWrite): Promise<RowsResul
   if (rows.length === 0) return { inserted: 0, updated: 0, unchanged: 0, deferred: 0 };
   const ids = rows.map((row) => row.id);
   const arrays = COLUMNS.map((column) => rows.map((row) => column.value(row)));
-  const [counts, , , quarantined] = await inOrder([
+  const [counts, look] = await inOrder([
     send(UPSERT, [write.noted, write.at, write.trust === 'believed', ...arrays]),
-    send(MARK_SLIPPED_IN, [ids]),
-    send(DELETE_SLIPPED_IN, [ids]),
-    send(QUARANTINED, [ids]),
+    send(LOOK, [ids]),
   ]);
-  const cured = curedBy(rows, quarantined?.rows ?? [], write.trust);
-  if (cured.length > 0) await send(CURE, [cured]);
+  await tidy(send, rows, look?.rows ?? [], write.trust);
   const { inserted, updated, deferred } = counts?.rows[0] ?? {};
   const [wasNew, wasOld, wasListed] = [Number(inserted), Number(updated), Number(deferred)];
   return {
@@ -149,19 +146,28 @@ export async function writeRows(send: Send, write: RowsWrite): Promise<RowsResul
   };
 }
 
-/** Ids whose quarantined version is no newer than the good one. */
-function curedBy(
+async function tidy(
+  send: Send,
   rows: readonly ClientRecord[],
-  quarantined: Answer['rows'],
+  found: Answer['rows'],
   trust: RowsWrite['trust'],
-): readonly string[] {
-  if (quarantined.length === 0) return [];
+): Promise<void> {
+  if (found.length === 0) return;
   const stamps = new Map(rows.map((row) => [row.id, row.updatedOn]));
-  return quarantined
-    .filter(
-      ({ id, raw }) => trust === 'believed' || settlesQuarantine(stamps.get(String(id)) ?? null, String(raw)),
-    )
-    .map(({ id }) => String(id));
+  const idsOf = (list: Answer['rows']): string[] => list.map(({ id }) => String(id));
+  const slippedIn = idsOf(found.filter(({ raw }) => raw === null));
+  // An older good version does not tell that a newer one could not be mirrored.
+  const cured = idsOf(
+    found.filter(
+      ({ id, raw }) =>
+        raw !== null &&
+        (trust === 'believed' || settlesQuarantine(stamps.get(String(id)) ?? null, String(raw))),
+    ),
+  );
+  if (cured.length > 0) await send(CURE, [cured]);
+  if (slippedIn.length > 0) {
+    await inOrder([send(MARK_SLIPPED_IN, [slippedIn]), send(DELETE_SLIPPED_IN, [slippedIn])]);
+  }
 }
 
 function list(row: string, names: readonly string[]): string {
