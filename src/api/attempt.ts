@@ -10,7 +10,6 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import axios from 'axios';
 
 /** Idle sockets are given up before servers commonly do (Node after 5 s, nginx after 75): a request must not meet a dying one. */
 const IDLE_SOCKET_MS = 4000;
@@ -108,6 +107,8 @@ async function exchange(
   agents: { readonly httpAgent: http.Agent; readonly httpsAgent: https.Agent },
   signal: AbortSignal,
 ): Promise<HttpAnswer | NoAnswer> {
+  // Loaded by the first request: it takes longer than all the rest of the program, which often sends none.
+  const { default: axios } = await import('axios');
   const secure = outgoing.url.protocol === 'https:';
   const response = await axios.request<Readable>({
     ...agents,

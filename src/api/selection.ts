@@ -68,10 +68,8 @@ export function createSelection(options: SelectionOptions): Selection {
 
   return {
     async ask(read) {
-      const first = standing;
       let refusal: unknown;
-      // Others may have moved the step while we waited; what they found out need not be tried again.
-      for (let step = first; step < steps.length; step = Math.max(step + 1, standing)) {
+      for (let step = standing; step < steps.length; step += 1) {
         try {
           const answer = await read(steps[step] ?? null);
           settleOn(step);
