@@ -77,6 +77,7 @@ function createProgram(
     .configureHelp({
       optionTerm: (option) => option.flags.replace(/[<>]/g, ''),
       optionDescription: (option) => option.description,
+      argumentDescription: (argument) => argument.description,
       argumentTerm: (argument) => argument.name().toUpperCase(),
       commandUsage: (one) => usageOf(one),
       subcommandTerm: (one) => termOf(one),

@@ -19,8 +19,8 @@ const DATA = {
 export const apiList: Command = defineCommand({
   name: 'api list',
   summary: 'GET /clients: prints the rows of one page',
-  description: `Prints a JSON array.
-Example: clients-mirror api list --filter "updatedOn ge 2026-01-01T00:00:00Z" --orderby updatedOn,id --top 10`,
+  description: `Prints a JSON array. Example:
+  clients-mirror api list --filter "updatedOn ge 2026-01-01T00:00:00Z" --orderby updatedOn,id --top 10`,
   options: {
     ownerId: { help: "one owner's clients", kind: uuid },
     searchText: { help: 'free text that the API searches for', kind: text },

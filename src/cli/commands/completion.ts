@@ -14,9 +14,9 @@ export function completionCommand(table: () => Table): Command {
   return defineCommand({
     name: 'completion',
     summary: 'a completion script for bash, zsh or fish',
-    description: `bash: clients-mirror completion bash > ~/.local/share/bash-completion/completions/clients-mirror
-zsh:  clients-mirror completion zsh > "\${fpath[1]}/_clients-mirror"
-fish: clients-mirror completion fish > ~/.config/fish/completions/clients-mirror.fish`,
+    description: `  bash: clients-mirror completion bash > ~/.local/share/bash-completion/completions/clients-mirror
+  zsh:  clients-mirror completion zsh > "\${fpath[1]}/_clients-mirror"
+  fish: clients-mirror completion fish > ~/.config/fish/completions/clients-mirror.fish`,
     arguments: { shell: { help: 'the shell that will read it', required: true, choices: SHELLS } },
     needs: [],
     ignoresSettings: true,
