@@ -3,7 +3,8 @@
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer | null;
+  /** The body in pieces, so that kept bytes need not be copied together; null: no body at all. */
+  readonly body: readonly Buffer[] | null;
 }
 
 /** Ends a request with an answer that is not a success. */
@@ -24,7 +25,7 @@ export function jsonAnswer(status: number, value: unknown, headers: Record<strin
 }
 
 export function bytesAnswer(status: number, body: Buffer, headers: Record<string, string>): Answer {
-  return { status, headers, body };
+  return { status, headers, body: [body] };
 }
 
 export function emptyAnswer(status: number, headers: Record<string, string> = {}): Answer {

@@ -1,7 +1,7 @@
 /** How an answer goes out: whole and plain, or in one of the ways in which the real world spoils it. */
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Answer } from './answer.ts';
+import { type Answer, bytesAnswer } from './answer.ts';
 import type { FaultSwitch, RequestKind } from './faults.ts';
 
 export interface DateHeader {
@@ -22,29 +22,36 @@ export async function deliver(
     return null;
   }
   const answer = disguise(whole, faultSwitch, kind);
-  const body = answer.body ?? Buffer.alloc(0);
   const date = context.date.value();
   response.sendDate = false;
-  const length: Record<string, string> =
-    answer.status === 204 ? {} : { 'content-length': String(body.length) };
+  const bytes = answer.body?.reduce((sum, part) => sum + part.length, 0) ?? 0;
   response.writeHead(answer.status, {
     ...answer.headers,
     ...(date === null ? {} : { date }),
-    ...length,
+    ...(answer.status === 204 ? {} : { 'content-length': String(bytes) }),
   });
-  const half = Math.floor(body.length / 2);
-  const slow = body.length > 1 ? faultSwitch.strikes('slowBody', kind) : null;
+  const slow = bytes > 1 ? faultSwitch.strikes('slowBody', kind) : null;
   if (slow !== null) {
-    response.write(body.subarray(0, half));
+    const [first, second] = halves(answer.body);
+    response.write(first);
     await delay(slow.ms);
-    response.end(body.subarray(half));
+    response.end(second);
   } else if (faultSwitch.strikes('cutShort', kind) !== null) {
-    response.write(body.subarray(0, half), () => response.socket?.destroy());
+    response.write(halves(answer.body)[0], () => response.socket?.destroy());
   } else {
     const resets = faultSwitch.strikes('resetAfter', kind) !== null;
-    response.end(body, resets ? () => response.socket?.destroy() : undefined);
+    // Corked, the pieces leave in one system call.
+    response.cork();
+    for (const part of answer.body ?? []) response.write(part);
+    response.end(resets ? () => response.socket?.destroy() : undefined);
   }
   return answer.status;
+}
+
+function halves(body: Answer['body']): [Buffer, Buffer] {
+  const whole = Buffer.concat(body ?? []);
+  const half = Math.floor(whole.length / 2);
+  return [whole.subarray(0, half), whole.subarray(half)];
 }
 
 /** Ends the connection so that the other side sees a reset, not a polite end. */
@@ -59,10 +66,10 @@ const HUGE_BYTES = 60 * 1024 * 1024;
 function disguise(answer: Answer, faultSwitch: FaultSwitch, kind: RequestKind): Answer {
   if (answer.status !== 200 || answer.body === null) return answer;
   if (faultSwitch.strikes('html', kind) !== null) {
-    return { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body: Buffer.from(HTML) };
+    return bytesAnswer(200, Buffer.from(HTML), { 'content-type': 'text/html; charset=utf-8' });
   }
   if (faultSwitch.strikes('tornJson', kind) !== null) {
-    return { ...answer, body: answer.body.subarray(0, Math.floor(answer.body.length / 2)) };
+    return { ...answer, body: [halves(answer.body)[0]] };
   }
   const type = faultSwitch.strikes('wrongType', kind);
   if (type !== null) {
@@ -70,6 +77,7 @@ function disguise(answer: Answer, faultSwitch: FaultSwitch, kind: RequestKind): 
   }
   const huge = faultSwitch.strikes('hugeBody', kind);
   if (huge === null) return answer;
-  const padding = Buffer.alloc(Math.max(0, (huge.bytes ?? HUGE_BYTES) - answer.body.length), ' ');
-  return { ...answer, body: Buffer.concat([answer.body.subarray(0, 1), padding, answer.body.subarray(1)]) };
+  const body = Buffer.concat(answer.body);
+  const padding = Buffer.alloc(Math.max(0, (huge.bytes ?? HUGE_BYTES) - body.length), ' ');
+  return { ...answer, body: [body.subarray(0, 1), padding, body.subarray(1)] };
 }

@@ -99,34 +99,34 @@ interface Given {
   readonly referredById: string | null;
 }
 
+/** Written without a closure a field: this runs once for every row that is served. */
 function makeClient(random: Random, given: Given): ClientRow {
   const [firstName, firstInMail] = pick(random, FIRST_NAMES);
   const [lastName, lastInMail] = pick(random, LAST_NAMES);
   const area = 200 + random.below(700);
-  const maybe = <T>(share: number, make: () => T): T | null => (random.next() < share ? make() : null);
   return {
-    externalId: maybe(0.7, () => `CRM-${10_000_000 + given.n}`),
-    source: maybe(0.85, () => pick(random, SOURCES)),
+    externalId: random.next() < 0.7 ? `CRM-${10_000_000 + given.n}` : null,
+    source: random.next() < 0.85 ? pick(random, SOURCES) : null,
     ownerId: given.ownerId,
     referredById: given.referredById,
     email: `${firstInMail}.${lastInMail}${given.n}@${pick(random, MAIL_DOMAINS)}`,
-    homePhone: maybe(0.6, () => phone(random, area)),
-    workPhone: maybe(0.4, () => phone(random, area)),
-    mobilePhone: maybe(0.9, () => phone(random, area)),
-    fax: maybe(0.03, () => phone(random, area)),
+    homePhone: random.next() < 0.6 ? phone(random, area) : null,
+    workPhone: random.next() < 0.4 ? phone(random, area) : null,
+    mobilePhone: random.next() < 0.9 ? phone(random, area) : null,
+    fax: random.next() < 0.03 ? phone(random, area) : null,
     isSilenced: random.next() < 0.05,
     isArchived: random.next() < 0.04,
     createdOn: given.createdOn,
     updatedOn: given.updatedOn,
-    fico: maybe(0.85, () => 300 + random.below(551)),
-    totalIncome: maybe(0.8, () => (2_500_000 + random.below(30_000_000)) / 100),
-    totalDebtPayments: maybe(0.7, () => random.below(900_000) / 100),
-    firstTimeBuyer: maybe(0.75, () => random.next() < 0.4),
-    loginToken: maybe(0.2, () => `lt_${(random.below(0x7fffffff) + 0x7fffffff).toString(36)}`),
+    fico: random.next() < 0.85 ? 300 + random.below(551) : null,
+    totalIncome: random.next() < 0.8 ? (2_500_000 + random.below(30_000_000)) / 100 : null,
+    totalDebtPayments: random.next() < 0.7 ? random.below(900_000) / 100 : null,
+    firstTimeBuyer: random.next() < 0.75 ? random.next() < 0.4 : null,
+    loginToken: random.next() < 0.2 ? `lt_${(random.below(0x7fffffff) + 0x7fffffff).toString(36)}` : null,
     id: given.id,
     firstName,
     lastName,
-    contactAddress: maybe(0.8, () => address(random)),
+    contactAddress: random.next() < 0.8 ? address(random) : null,
   };
 }
 

@@ -99,8 +99,8 @@ function nextQuery(raw: string, skip: number, top: number): string {
   return [...rest, `$skip=${skip}`, `$top=${top}`].join('&');
 }
 
-function bracket(head: string, parts: readonly Buffer[], tail: string): Buffer {
-  return Buffer.concat([Buffer.from(head), ...parts, Buffer.from(tail)]);
+function bracket(head: string, parts: readonly Buffer[], tail: string): Buffer[] {
+  return [Buffer.from(head), ...parts, Buffer.from(tail)];
 }
 
 function withHabits(query: ListQuery, { faults }: FaultSwitch): ListQuery {

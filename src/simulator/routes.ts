@@ -87,7 +87,7 @@ function createClientRoutes(table: Table, faultSwitch: FaultSwitch, options: Rou
     read(id) {
       const handle = find(id);
       const etag = faultSwitch.faults.etag ? { etag: etagOf(store, handle) } : {};
-      const body = pages.renderOne(handle, rowShape(null, faultSwitch, options));
+      const body = [pages.renderOne(handle, rowShape(null, faultSwitch, options))];
       return { status: 200, headers: { 'content-type': options.jsonType, ...etag }, body };
     },
     change(id, request) {

@@ -65,7 +65,7 @@ export interface SimulatorOptions {
   readonly filterNodesMax?: number;
   /** Entries kept in the request log; 10,000 by default, 0: none. */
   readonly logMax?: number;
-  /** Bytes of serialised rows kept for the next reader; 256 MB by default. */
+  /** Bytes of serialised rows kept for the next reader; 64 MB by default. */
   readonly cacheBytesMax?: number;
   /** Runs before each request is looked at. */
   readonly onRequest?: (request: ApiRequest, source: Source) => void | Promise<void>;
@@ -167,7 +167,7 @@ function createWorld(options: SimulatorOptions): World {
     clock,
     store,
     source: createSource(store, { seed, clock, random, lateMs }),
-    pages: createPages(store, options.cacheBytesMax ?? 256 * 1024 * 1024),
+    pages: createPages(store, options.cacheBytesMax ?? 64 * 1024 * 1024),
     auth: createAuth([token], clock),
     faultSwitch,
     recorder: createRequestRecorder(options.logMax ?? 10_000),
