@@ -11,7 +11,7 @@ import { SyncError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import type { ClientsApi, ListAnswer, ListQuery } from './endpoints.ts';
 import { anyId } from './odata.ts';
-import type { PageAnswer, PageRequest } from './page.ts';
+import type { PageAnswer, PageRequest } from './readInOrder.ts';
 import { createSelection, isBadRequest, type Selection } from './selection.ts';
 
 export interface ReadAnswer extends PageAnswer {

@@ -213,7 +213,7 @@ describe('transient failures', () => {
 describe('timeouts', () => {
   it('end a stalled answer, and one that drips', async () => {
     server.play({ fault: 'stall' }, { json: [1], fault: 'drip', headers: { 'content-length': 999 } });
-    const transport = open({ timeoutMs: 60, attemptsMax: 2 });
+    const transport = open({ timeoutMs: 250, attemptsMax: 2 });
     const error = await failure(transport.request(LIST));
     expect(error).toMatchObject({
       code: 'TIMEOUT',
@@ -228,7 +228,7 @@ describe('timeouts', () => {
     const deaf = net.createServer((socket) => sockets.push(socket));
     await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve));
     const { port } = deaf.address() as net.AddressInfo;
-    const secure = open({ baseUrl: `https://127.0.0.1:${port}`, connectTimeoutMs: 60, attemptsMax: 1 });
+    const secure = open({ baseUrl: `https://127.0.0.1:${port}`, connectTimeoutMs: 100, attemptsMax: 1 });
     const error = await failure(secure.request(POST));
     expect(error).toMatchObject({
       code: 'TIMEOUT',
@@ -511,7 +511,7 @@ describe('POST', () => {
 
   it('is not sent again after a timeout', async () => {
     server.play({ fault: 'stall' });
-    const error = await failure(open({ timeoutMs: 60 }).request(POST));
+    const error = await failure(open({ timeoutMs: 250 }).request(POST));
     expect(error).toMatchObject({ code: 'TIMEOUT', details: { mayHaveTakenEffect: true } });
     expect(server.seen).toHaveLength(1);
   });
@@ -602,7 +602,7 @@ describe('deadline', () => {
 
   it('ends the request that is running', async () => {
     server.play({ fault: 'stall' });
-    const error = await failure(open().request({ ...PATCH, deadlineMs: clock.now() + 60 }));
+    const error = await failure(open().request({ ...PATCH, deadlineMs: clock.now() + 250 }));
     expect(error).toMatchObject({ code: 'TIMEOUT', details: { mayHaveTakenEffect: true } });
     expect(server.seen).toHaveLength(1);
   });
