@@ -51,6 +51,16 @@ export function int(min: number, max: number): Kind<number> {
   };
 }
 
+/** A part of a whole, from 0 to 1. */
+export const share: Kind<number> = {
+  words: 'a number from 0 to 1',
+  placeholder: 'SHARE',
+  parse(value) {
+    const number = /^(\d+\.?\d*|\.\d+)$/.test(value) ? Number(value) : Number.NaN;
+    return number >= 0 && number <= 1 ? number : { problem: 'must be a number from 0 to 1' };
+  },
+};
+
 const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** Seconds as a plain number, or with a unit: `90`, `90s`, `5m`, `2h`, `1d`. */

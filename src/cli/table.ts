@@ -9,6 +9,7 @@ import { completionCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { quarantineList, quarantineRetry } from './commands/quarantine.ts';
+import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
 import { pullCommand, syncCommand } from './commands/sync.ts';
 
@@ -26,6 +27,7 @@ export const COMMANDS: readonly Command[] = [
   apiUpdate,
   apiDelete,
   doctorCommand,
+  simulateCommand,
   demoCommand,
   completionCommand(() => ({ commands: COMMANDS, groups: GROUPS })),
 ];
