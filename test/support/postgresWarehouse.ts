@@ -6,6 +6,7 @@ import { Client, type ClientConfig } from 'pg';
 import { systemClock } from '../../src/clock.ts';
 import { type OpenOptions, openWarehouse } from '../../src/warehouse/open.ts';
 import { TYPES } from '../../src/warehouse/postgres/values.ts';
+import type { Warehouse } from '../../src/warehouse/warehouse.ts';
 import type { TestWarehouse, UserConnection } from '../contract/warehouse.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 
@@ -15,6 +16,24 @@ export interface PostgresTestWarehouse extends TestWarehouse {
   openWith(options: Partial<OpenOptions>): ReturnType<typeof openWarehouse>;
   /** As userConnection, with pg's own client: for transactions and NOTIFY. */
   client(config?: ClientConfig): Promise<Client>;
+}
+
+/** The same warehouse in a database whose clock shows `now`. */
+async function withClock(warehouse: Warehouse, user: Client, now: () => number): Promise<Warehouse> {
+  await user.query(`CREATE TABLE IF NOT EXISTS test_clock (ms bigint);
+    CREATE OR REPLACE FUNCTION mirror_now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT max(ms) FROM test_clock'`);
+  const tick = () => user.query('INSERT INTO test_clock VALUES ($1)', [now()]);
+  return {
+    ...warehouse,
+    async acquireLease(name, ttlMs) {
+      await tick();
+      return warehouse.acquireLease(name, ttlMs);
+    },
+    async renewLease(lease, ttlMs) {
+      await tick();
+      return warehouse.renewLease(lease, ttlMs);
+    },
+  };
 }
 
 export function describePostgres() {
@@ -37,7 +56,7 @@ export function describePostgres() {
         const made = new Client({ connectionString: url, types: TYPES, ...config });
         made.on('error', () => undefined);
         await made.connect();
-        await made.query(`SET search_path = "${schema}"`);
+        await made.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"; SET search_path = "${schema}"`);
         open.push(made);
         return made;
       };
@@ -48,7 +67,10 @@ export function describePostgres() {
         schema,
         client,
         openWith,
-        open: () => openWith({}),
+        async open({ now, ...options } = {}) {
+          const warehouse = await openWith(options);
+          return now === undefined ? warehouse : withClock(warehouse, await client(), now);
+        },
         async userConnection(): Promise<UserConnection> {
           const user = await client();
           return {

@@ -7,7 +7,8 @@ import { isGone } from '../holder.ts';
 import type { Lease } from '../warehouse.ts';
 import type { Send } from './connection.ts';
 
-const NOW_MS = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
+/** The database's clock, as a function so that a test can set it. */
+const NOW_MS = 'mirror_now_ms()';
 
 const ACQUIRE = `INSERT INTO mirror_leases AS l (name, holder, fence, expires_ms)
   VALUES ($1, $2, 1, ${NOW_MS} + $3::bigint)

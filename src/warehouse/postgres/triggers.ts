@@ -38,9 +38,11 @@ export function editsChannel(schema: string): string {
   return Buffer.byteLength(name) <= CHANNEL_BYTES_MAX ? name : 'mirror_edits';
 }
 
-/** Statements that bring the triggers of `clients` to this program's version; run with the schema in the path. */
+/** Statements that bring functions and triggers to this program's version; run with the schema in the path. */
 export function postgresTriggers(schema: string): readonly string[] {
   return [
+    `CREATE OR REPLACE FUNCTION mirror_now_ms() RETURNS bigint LANGUAGE sql VOLATILE
+AS 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'`,
     ...trigger(schema, {
       name: 'update',
       when: `BEFORE UPDATE ON clients FOR EACH ROW WHEN ((NEW._revision > OLD._revision AND ${OWN}) IS NOT TRUE)`,
