@@ -77,8 +77,21 @@ async function pullStream<A extends PullAnswer>(
   stream: Stream,
   options: PullOptions<A>,
 ): Promise<PullResult> {
+  const state = (await options.store.read(stream)) ?? emptyState(options.clock.now());
+  const first = await walkThrough(stream, state, options);
+  // A walk that was killed long ago ends without what changed behind it since: this pull must see that too.
+  if (state.walk === null) return first;
+  const rested = (await options.store.read(stream)) ?? state;
+  const second = await walkThrough(stream, rested, options);
+  return { rows: first.rows + second.rows, requests: first.requests + second.requests };
+}
+
+async function walkThrough<A extends PullAnswer>(
+  stream: Stream,
+  state: StreamState,
+  options: PullOptions<A>,
+): Promise<PullResult> {
   const { store, clock } = options;
-  const state = (await store.read(stream)) ?? emptyState(clock.now());
   let walk = planWalk(state, options.lookbackSeconds, clock.now());
   const read = observed(options, state, walk);
   const pages = ahead(
