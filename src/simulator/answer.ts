@@ -5,6 +5,8 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>;
   /** The body in pieces, so that kept bytes need not be copied together; null: no body at all. */
   readonly body: readonly Buffer[] | null;
+  /** To be called when the body is out, or will never go out. */
+  readonly release?: () => void;
 }
 
 /** Ends a request with an answer that is not a success. */

@@ -17,6 +17,11 @@ export async function deliver(
   context: { readonly kind: RequestKind; readonly date: DateHeader },
 ): Promise<number | null> {
   const { kind } = context;
+  const { release } = whole;
+  if (release !== undefined) {
+    if (response.destroyed || response.closed) release();
+    else response.once('close', release);
+  }
   if (faultSwitch.strikes('lostAnswer', kind) !== null) {
     cut(response);
     return null;

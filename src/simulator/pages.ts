@@ -2,7 +2,8 @@
  * Rows → JSON bytes. What is serialised once for a leaf of an index is kept (within a bound of bytes) for as
  * long as the leaf stands, so that a page served again is a copy of bytes.
  */
-import type { Leaf, Slice } from './leaves.ts';
+import { createArena, isKept, type Kept } from './arena.ts';
+import type { Slice } from './leaves.ts';
 import type { Found } from './list.ts';
 import { BLANK_ROW, type ClientRow, fieldOf } from './row.ts';
 import type { Handle } from './rows.ts';
@@ -18,40 +19,93 @@ export interface RowShape {
 }
 
 export interface Pages {
-  /** The rows with commas between them, no brackets; the pieces belong together and must not be changed. */
-  render(found: Found, shape: RowShape): Buffer[];
+  /** The rows with commas between them, no brackets. */
+  render(found: Found, shape: RowShape): Rendering;
   renderOne(handle: Handle, shape: RowShape): Buffer;
 }
 
-interface Rendered {
+/** Bytes that stand until they are released; they must not be changed. */
+export interface Rendering {
+  readonly parts: readonly Buffer[];
+  release(): void;
+}
+
+interface Rendered extends Kept {
   readonly version: number;
-  readonly bytes: Buffer;
-  /** Where each row begins, and where one after the last would; a row ends one byte (the comma) before the next. */
+  /** Where each row begins, and where one after the last would; each row has a comma behind it. */
   readonly starts: Uint32Array;
 }
 
-export function createPages(store: Store, cacheBytesMax: number): Pages {
-  const cache = new Map<string, Rendered>();
-  const writers = new Map<string, (handle: Handle) => string>();
-  let cachedBytes = 0;
-  let scratch = Buffer.allocUnsafe(1 << 20);
+type Writer = (handle: Handle) => string;
 
-  const writerOf = (key: string, shape: RowShape): ((handle: Handle) => string) => {
-    const known = writers.get(key);
-    if (known !== undefined) return known;
-    if (writers.size > 100) writers.clear();
-    const writer = createRowWriter(store, shape);
+const WRITERS_MAX = 100;
+/** Entries are a few hundred bytes; the rows themselves are the arena's. */
+const ENTRIES_MAX = 20_000;
+
+export function createPages(store: Store, cacheBytesMax: number): Pages {
+  const arena = createArena(cacheBytesMax);
+  const writeRows = createRowsWriter();
+  const cache = new Map<string, Rendered>();
+  const writers = new Map<string, Writer>();
+
+  const writerOf = (key: string, shape: RowShape): Writer => {
+    const writer = writers.get(key) ?? createRowWriter(store, shape);
+    if (writers.size > WRITERS_MAX) writers.clear();
     writers.set(key, writer);
     return writer;
   };
-  const write = (
-    handles: readonly Handle[],
-    writer: (handle: Handle) => string,
-  ): Omit<Rendered, 'version'> => {
+  const renderRows = (handles: readonly Handle[], writer: Writer, version: number): Rendered => {
+    const { bytes, starts } = writeRows(handles, writer);
+    return { ...arena.keep(bytes), starts, version };
+  };
+  /** Each row of the slice with a comma behind. */
+  const renderSlice = ({ leaf, from, to }: Slice, key: string, shape: RowShape): Kept => {
+    const cacheKey = `${leaf.serial} ${key}`;
+    let rendered = cache.get(cacheKey);
+    if (rendered === undefined || rendered.version !== leaf.version || !isKept(rendered)) {
+      const writer = writerOf(key, shape);
+      // A row or two of a leaf that changes under us are not worth the leaf.
+      if ((to - from) * 4 < leaf.handles.length) return renderRows(leaf.handles.slice(from, to), writer, 0);
+      rendered = renderRows(leaf.handles, writer, leaf.version);
+      if (cache.size > ENTRIES_MAX) cache.clear();
+      cache.set(cacheKey, rendered);
+    }
+    return { ...rendered, bytes: rendered.bytes.subarray(rendered.starts[from], rendered.starts[to]) };
+  };
+
+  return {
+    render(found, shape) {
+      const key = keyOf(shape);
+      const pinned: Kept[] = [];
+      const pin = (kept: Kept): void => {
+        // At once: the next slice may need memory, and must not take this one's.
+        kept.chunk.pins += 1;
+        pinned.push(kept);
+      };
+      if ('slices' in found) for (const slice of found.slices) pin(renderSlice(slice, key, shape));
+      else pin(renderRows(found.handles, writerOf(key, shape), 0));
+      return {
+        parts: withoutLastComma(pinned.map((kept) => kept.bytes)),
+        release() {
+          for (const { chunk } of pinned.splice(0)) chunk.pins -= 1;
+        },
+      };
+    },
+    renderOne: (handle, shape) => Buffer.from(writerOf(keyOf(shape), shape)(handle)),
+  };
+}
+
+/** Writes rows one behind the other into a buffer that serves again: copy what is to stay. */
+function createRowsWriter(): (
+  handles: readonly Handle[],
+  writer: Writer,
+) => { bytes: Buffer; starts: Uint32Array } {
+  let scratch = Buffer.allocUnsafe(1 << 20);
+  return (handles, writer) => {
     const starts = new Uint32Array(handles.length + 1);
     let at = 0;
-    for (const [n, handle] of handles.entries()) {
-      const text = writer(handle);
+    for (let n = 0; n < handles.length; n += 1) {
+      const text = writer(handles[n] as Handle);
       // Three bytes are the most that one UTF-16 unit needs.
       const needed = at + text.length * 3 + 1;
       if (needed > scratch.length) {
@@ -65,51 +119,13 @@ export function createPages(store: Store, cacheBytesMax: number): Pages {
       at += 1;
     }
     starts[handles.length] = at;
-    return { bytes: Buffer.from(scratch.subarray(0, at)), starts };
-  };
-  const keep = (key: string, rendered: Rendered): void => {
-    cachedBytes += rendered.bytes.length - (cache.get(key)?.bytes.length ?? 0);
-    cache.delete(key);
-    cache.set(key, rendered);
-    for (const [oldest, old] of cache) {
-      if (cachedBytes <= cacheBytesMax) break;
-      cache.delete(oldest);
-      cachedBytes -= old.bytes.length;
-    }
-  };
-  /** Each row of it with a comma behind. */
-  const slice = ({ leaf, from, to }: Slice, key: string, shape: RowShape): Buffer => {
-    const cacheKey = `${leaf.serial} ${key}`;
-    let rendered = cache.get(cacheKey);
-    if (rendered?.version !== leaf.version) {
-      const writer = writerOf(key, shape);
-      // A row or two of a leaf that changes under us are not worth the leaf.
-      if ((to - from) * 4 < leaf.handles.length) {
-        return write(leaf.handles.slice(from, to), writer).bytes;
-      }
-      rendered = renderLeaf(leaf, writer);
-      keep(cacheKey, rendered);
-    }
-    return rendered.bytes.subarray(rendered.starts[from] ?? 0, rendered.starts[to] ?? 0);
-  };
-  const renderLeaf = (leaf: Leaf, writer: (handle: Handle) => string): Rendered => ({
-    version: leaf.version,
-    ...write(leaf.handles, writer),
-  });
-
-  return {
-    render(found, shape) {
-      const key = keyOf(shape);
-      if ('slices' in found) return withoutLastComma(found.slices.map((part) => slice(part, key, shape)));
-      return withoutLastComma([write(found.handles, writerOf(key, shape)).bytes]);
-    },
-    renderOne: (handle, shape) => Buffer.from(writerOf(keyOf(shape), shape)(handle)),
+    return { bytes: scratch.subarray(0, at), starts };
   };
 }
 
 const COMMA = 0x2c;
 
-function withoutLastComma(parts: Buffer[]): Buffer[] {
+function withoutLastComma(parts: readonly Buffer[]): readonly Buffer[] {
   const last = parts.at(-1);
   return last === undefined ? [] : [...parts.slice(0, -1), last.subarray(0, Math.max(0, last.length - 1))];
 }
@@ -121,7 +137,7 @@ function keyOf(shape: RowShape): string {
 /** Up to so many fields are written one by one; with more, leaving out the others is the quicker way. */
 const FEW_FIELDS = 6;
 
-function createRowWriter(store: Store, shape: RowShape): (handle: Handle) => string {
+function createRowWriter(store: Store, shape: RowShape): Writer {
   const write = shape.fields.length <= FEW_FIELDS ? createFieldWriter(shape) : createWholeWriter(shape);
   return (handle) => {
     const broken = store.spoiled(handle);
@@ -150,6 +166,8 @@ function createFieldWriter(shape: RowShape): (row: ClientRow) => string {
 
 function createWholeWriter(shape: RowShape): (row: ClientRow) => string {
   const unwanted = Object.keys(BLANK_ROW).filter((name) => !shape.fields.includes(name));
+  if (unwanted.length === 0 && shape.extra === null && !shape.trimsStamps)
+    return (row) => JSON.stringify(row);
   return (row) => {
     const copy: Record<string, unknown> = { ...row };
     // JSON leaves out what is undefined; deleting would cost the object its shape, and a third of the speed.

@@ -63,15 +63,15 @@ export function createListRoute(
     const asked = query.top ?? options.topDefault;
     const top = Math.min(asked, options.pageCap);
     const found = runList(store, query, top);
-    const rows = pages.render(found, rowShape(query.select, faultSwitch, options));
+    const { parts, release } = pages.render(found, rowShape(query.select, faultSwitch, options));
     const headers = { 'content-type': options.jsonType };
-    if (!options.envelope) return { status: 200, headers, body: bracket('[', rows, ']') };
+    if (!options.envelope) return { status: 200, headers, body: bracket('[', parts, ']'), release };
     // A page that the server cut says where the rest is; one that holds all that was asked for does not.
     const next = found.more && asked > top ? nextQuery(raw, query.skip + top, asked - top) : null;
     const link =
       next === null ? '' : `,"@odata.nextLink":${JSON.stringify(`${options.baseUrl()}/clients?${next}`)}`;
     const head = `{"@odata.context":"${options.baseUrl()}/$metadata#Clients","value":[`;
-    return { status: 200, headers, body: bracket(head, rows, `]${link}}`) };
+    return { status: 200, headers, body: bracket(head, parts, `]${link}}`), release };
   };
 }
 

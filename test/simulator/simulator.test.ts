@@ -1,3 +1,4 @@
+import { get, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FIELD_NAMES } from '../../src/clients/fields.ts';
 import { makeToken } from '../../src/simulator/auth.ts';
@@ -433,6 +434,25 @@ describe('requests', () => {
     expect((await call(simulator, '/clients')).json).toHaveLength(1);
     expect((await call(simulator, '/clients')).json).toHaveLength(2);
     expect(seen).toEqual(['GET /clients', 'GET /clients']);
+  });
+});
+
+describe('kept pages', () => {
+  it('are not written over while a slow reader still takes them', async () => {
+    const simulator = await start({ clients: 20_000, pageCap: 20_000, cacheBytesMax: 1 });
+    const headers = { authorization: `Bearer ${simulator.token}` };
+    const target = `${simulator.url}/clients?$orderby=createdOn,id&$top=20000`;
+    const response = await new Promise<IncomingMessage>((resolve) => get(target, { headers }, resolve));
+    response.pause();
+    for (let n = 0; n < 4; n += 1) {
+      const other = await call(simulator, `/clients?$orderby=updatedOn,id&$top=20000&$skip=${n}`);
+      expect(other.json).toHaveLength(20_000 - n);
+    }
+    const parts: Buffer[] = [];
+    for await (const part of response) parts.push(part as Buffer);
+    const rows = JSON.parse(Buffer.concat(parts).toString()) as { id: string; createdOn: string }[];
+    expect(rows).toEqual(rows.map((row) => simulator.source.get(row.id)));
+    expect(new Set(rows.map((row) => row.id)).size).toBe(20_000);
   });
 });
 
