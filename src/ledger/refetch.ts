@@ -3,7 +3,7 @@
  * came (locked, dirty, older, raced, creating) and leaves when a read by id has settled it.
  */
 import { addSeconds, type Instant } from '../clients/instant.ts';
-import { type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
+import { type SqlValue, type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
 
 export interface Refetch {
   readonly id: string;
@@ -30,14 +30,54 @@ export async function readDueRefetch(
     WHERE due_at <= ? AND (due_at > ? OR (due_at = ? AND id > ?)) ORDER BY due_at, id LIMIT ?`;
   const dueAfter = after?.dueAt ?? '';
   const rows = await warehouse.read({ sql, params: [now, dueAfter, dueAfter, after?.id ?? '', limit] });
-  return rows.map((row) => ({
+  return rows.map(toRefetch);
+}
+
+/** As readDueRefetch, but only those whose row carries a local edit: they are the merge pass's to settle. */
+export async function readDueEdited(
+  warehouse: Warehouse,
+  now: Instant,
+  after: RefetchPlace | null,
+  limit: number,
+): Promise<Refetch[]> {
+  const id = warehouse.kind === 'postgres' ? 'CAST(r.id AS uuid)' : 'r.id';
+  const sql = `SELECT r.id, reason, due_at, listings, seen, seen_at FROM mirror_refetch r
+    JOIN clients c ON c.id = ${id} WHERE c._base IS NOT NULL
+    AND due_at <= ? AND (due_at > ? OR (due_at = ? AND r.id > ?)) ORDER BY due_at, r.id LIMIT ?`;
+  const dueAfter = after?.dueAt ?? '';
+  const rows = await warehouse.read({ sql, params: [now, dueAfter, dueAfter, after?.id ?? '', limit] });
+  return rows.map(toRefetch);
+}
+
+/** The entries of these ids, due or not. */
+export async function readListings(
+  warehouse: Warehouse,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Refetch>> {
+  if (ids.length === 0) return new Map();
+  const sql = `SELECT id, reason, due_at, listings, seen, seen_at FROM mirror_refetch
+    WHERE id IN (${ids.map(() => '?').join(', ')})`;
+  const rows = await warehouse.read({ sql, params: ids });
+  return new Map(rows.map((row) => [String(row.id), toRefetch(row)]));
+}
+
+function toRefetch(row: Readonly<Record<string, SqlValue>>): Refetch {
+  return {
     id: String(row.id),
     reason: String(row.reason),
     dueAt: row.due_at as Instant,
     listings: Number(row.listings),
     seen: row.seen as string | null,
     seenAt: row.seen_at as Instant | null,
-  }));
+  };
+}
+
+/** Puts an id on the list, or makes it due at `dueAt` if that is sooner. */
+export function listRefetch(id: string, reason: string, at: Instant, dueAt: Instant = at): Statement {
+  const sql = `INSERT INTO mirror_refetch (id, reason, listed_at, due_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET listings = mirror_refetch.listings + 1,
+      due_at = CASE WHEN mirror_refetch.due_at < excluded.due_at THEN mirror_refetch.due_at ELSE excluded.due_at END`;
+  return statement(sql, [id, reason, at, dueAt]);
 }
 
 /** Ticks an id off, unless it was listed again since it was read. */

@@ -1,0 +1,324 @@
+/**
+ * Rows of `clients` after a merge, with all that goes along: the intent, the journal, the conflicts, the entry of
+ * the to-do list. One commit for many rows, in which a row that has moved since it was read, is locked by a user or
+ * claimed by somebody else drops out alone, together with all that was to be written about it.
+ *
+ * The first statement claims what it can under a token of this commit; the others ask for that token.
+ */
+import { FIELDS, type Field } from '../clients/fields.ts';
+import { cutToMicroseconds, type Instant } from '../clients/instant.ts';
+import type { Values } from '../clients/merge.ts';
+import { canonicalJson, type FieldValue } from '../clients/record.ts';
+import { NEXT_REVISION } from '../warehouse/dialect.ts';
+import {
+  type SqlValue,
+  type Statement,
+  type StatementResult,
+  statement,
+  type Warehouse,
+} from '../warehouse/warehouse.ts';
+import type { CloseConflict, ConflictRecord } from './conflicts.ts';
+import { dialectOf, type EditedRow, toDocument } from './editedRows.ts';
+import { type EditRecord, encodeValue } from './edits.ts';
+import type { Intent, SqlClock } from './pushes.ts';
+import type { Refetch } from './refetch.ts';
+
+/** The row after a commit. */
+export interface RowWrite {
+  /** The values that change; the others stay. */
+  readonly values: Values;
+  readonly extra: string | null;
+  /** Empty: `_base` and `_edited_at` become NULL. */
+  readonly base: Values;
+  /** true: `_parked` becomes `_edits`; false: NULL. */
+  readonly isParked: boolean;
+  /** true: `_deleted_at` becomes now where it is NULL; false: NULL. */
+  readonly isDeleted: boolean;
+}
+
+/** What a commit tells `mirror_edits` and `mirror_conflicts`, in order. */
+export type RecordWrite = EditRecord | ConflictRecord | CloseConflict;
+
+export interface EditedWrite {
+  /** As it was read: the write stands only if it has not moved since. */
+  readonly read: EditedRow;
+  /** null: the row keeps its values; `_revision` rises all the same where there are records. */
+  readonly row: RowWrite | null;
+  /** What goes into `mirror_pushes`; null: the entry goes. */
+  readonly intent:
+    | { readonly sent: Values; readonly before: Readonly<Record<string, unknown>> }
+    | Intent
+    | null;
+  readonly records: readonly RecordWrite[];
+  /** The entry of `mirror_refetch` that the merge settles, if it is not listed again meanwhile. */
+  readonly listing?: Pick<Refetch, 'id' | 'listings'> | undefined;
+}
+
+export interface CommitOptions {
+  /** Unique to this commit: a holder's name, a space, a number. */
+  readonly token: string;
+  /** The token under which the rows are claimed; null: they must not be claimed by anybody. */
+  readonly held: string | null;
+  /** How long the claim of a row with an intent holds. */
+  readonly claimMs: number;
+  readonly clock: SqlClock;
+  readonly at: Instant;
+}
+
+/**
+ * Commits what it can of the writes. Returns the ids of the rows whose writes stand; of the others nothing does.
+ * @param further statements of the same commit, whatever becomes of the rows.
+ */
+export async function commitEdited(
+  warehouse: Warehouse,
+  writes: readonly EditedWrite[],
+  options: CommitOptions,
+  further: readonly Statement[] = [],
+): Promise<ReadonlySet<string>> {
+  const statements = planEdited(warehouse.kind, writes, options);
+  const results = await warehouse.commit([...statements, ...further]);
+  if (writes.length === 0) return new Set();
+  return new Set((results[0] as StatementResult).rows.map((row) => String(row.id)));
+}
+
+/** The statements of such a commit; the first one answers the ids of the rows that it could take. */
+export function planEdited(
+  kind: Warehouse['kind'],
+  writes: readonly EditedWrite[],
+  options: CommitOptions,
+): readonly Statement[] {
+  if (writes.length === 0) return [];
+  const records = writes.flatMap(({ read, records: list }) =>
+    list.map((record) => ({ id: read.id, record })),
+  );
+  const edits = records.flatMap(({ id, record }) => (record.kind === 'edit' ? [editRow(id, record)] : []));
+  const closes = records.flatMap(({ id, record }) =>
+    record.kind === 'closeConflict' ? [{ id, ...record }] : [],
+  );
+  const conflicts = records.flatMap(({ id, record }) =>
+    record.kind === 'conflict' ? [conflictRow(id, record)] : [],
+  );
+  const listings = writes.flatMap(({ read, listing }) =>
+    listing === undefined ? [] : [{ ...listing, row: read.id }],
+  );
+  const about = { kind, ...options };
+  return [
+    claim(about, writes),
+    ...updates(
+      about,
+      writes.filter((write) => write.row !== null || write.records.length > 0),
+    ),
+    ...(edits.length === 0 ? [] : [insertEdits(about, edits)]),
+    ...(closes.length === 0 ? [] : [closeConflicts(about, closes)]),
+    ...(conflicts.length === 0 ? [] : [insertConflicts(about, conflicts)]),
+    ...(listings.length === 0 ? [] : [settleListings(about, listings)]),
+    statement('DELETE FROM mirror_pushes WHERE holder = ? AND sent IS NULL', [options.token]),
+  ];
+}
+
+interface About extends CommitOptions {
+  readonly kind: Warehouse['kind'];
+}
+
+/** SQL of a table of JSON objects, given as one parameter. Only for texts and whole numbers: see `updates`. */
+function source(kind: Warehouse['kind'], columns: Readonly<Record<string, string>>): string {
+  const names = Object.keys(columns);
+  if (kind === 'postgres') {
+    return `json_to_recordset(CAST(? AS json)) AS i (${names.map((name) => `${name} ${columns[name]}`).join(', ')})`;
+  }
+  return `(SELECT ${names.map((name) => `value ->> '${name}' AS ${name}`).join(', ')} FROM json_each(?)) AS i`;
+}
+
+/** Has this commit taken the row? */
+const TAKEN = 'EXISTS (SELECT 1 FROM mirror_pushes t WHERE t.id = i.client_id AND t.holder = ?)';
+
+function claim(about: About, writes: readonly EditedWrite[]): Statement {
+  const { kind, token, held, claimMs, clock } = about;
+  const isPostgres = kind === 'postgres';
+  const rows = writes.map(({ read, intent }) => ({
+    client_id: read.id,
+    edits: read.edits,
+    revision: read.revision,
+    sent: intent === null ? null : JSON.stringify(intent.sent),
+    before: intent === null ? null : JSON.stringify(intent.before),
+  }));
+  const columns = { client_id: 'text', edits: 'bigint', revision: 'bigint', sent: 'text', before: 'text' };
+  const key = isPostgres ? 'CAST(i.client_id AS uuid)' : 'i.client_id';
+  const isHeld =
+    '(CAST(? AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM mirror_pushes h WHERE h.id = i.client_id AND h.holder = ?))';
+  const sql = `WITH input AS MATERIALIZED (SELECT * FROM ${source(kind, columns)}),
+free AS MATERIALIZED (
+  SELECT i.* FROM input i JOIN clients c ON c.id = ${key}
+  WHERE c._edits = i.edits AND c._revision = i.revision
+  ORDER BY c.id${isPostgres ? ' FOR NO KEY UPDATE OF c SKIP LOCKED' : ''}
+)
+INSERT INTO mirror_pushes AS p (id, holder, sent, before, claimed_ms)
+SELECT i.client_id, ?, i.sent, i.before, ${clock.sql} + CASE WHEN i.sent IS NULL THEN 0 ELSE CAST(? AS BIGINT) END
+FROM free i WHERE ${isHeld} ORDER BY i.client_id
+ON CONFLICT (id) DO UPDATE SET holder = excluded.holder, sent = excluded.sent, before = excluded.before,
+  claimed_ms = excluded.claimed_ms
+WHERE p.holder = ? OR (CAST(? AS TEXT) IS NULL AND p.claimed_ms <= ${clock.sql})
+RETURNING id`;
+  const given = [JSON.stringify(rows), token, ...clock.params, claimMs, held, held];
+  return statement(sql, [...given, held, held, ...clock.params]);
+}
+
+/** Values of every kind: Postgres reads them from one document; SQLite is given each, for its JSON may round. */
+function updates(about: About, writes: readonly EditedWrite[]): readonly Statement[] {
+  if (writes.length === 0) return [];
+  if (about.kind === 'postgres') return [updateAll(about, writes)];
+  return writes.map((write) => updateOne(about, write));
+}
+
+const CHANGING = FIELDS.filter((field) => field.name !== 'id');
+
+/** Bookkeeping after the write: SQL of `_base` (twice), of the two flags, and of the time (twice). */
+function bookkeeping(base: string, isParked: string, isDeleted: string): string {
+  return [
+    `_base = ${base}`,
+    `_edited_at = CASE WHEN ${base} IS NULL AND _create IS NULL THEN NULL ELSE coalesce(_edited_at, CAST(? AS TEXT)) END`,
+    `_parked = CASE WHEN ${isParked} THEN _edits END`,
+    `_deleted_at = CASE WHEN ${isDeleted} THEN coalesce(_deleted_at, CAST(? AS TEXT)) END`,
+    `_revision = ${NEXT_REVISION}`,
+  ].join(', ');
+}
+
+function updateOne(about: About, write: EditedWrite): Statement {
+  const { values, extra, base, isParked, isDeleted } = rowAfter(write);
+  const sets = [...CHANGING.map(({ column }) => `${column} = ?`), '_extra = ?'].join(', ');
+  const sql = `UPDATE clients SET ${bookkeeping('?', '? = 1', '? = 1')}, ${sets} WHERE id = ?
+    AND EXISTS (SELECT 1 FROM mirror_pushes t WHERE t.id = clients.id AND t.holder = ?)`;
+  const fields = CHANGING.map((field) => toSql(values[field.name] ?? null));
+  const flags = [base, base, about.at, Number(isParked), Number(isDeleted), about.at];
+  return statement(sql, [...flags, ...fields, extra, write.read.id, about.token]);
+}
+
+function updateAll(about: About, writes: readonly EditedWrite[]): Statement {
+  const { stamps, types } = dialectOf('postgres');
+  const flags: Record<string, string> = {
+    client_id: 'text',
+    base: 'jsonb',
+    parked: 'boolean',
+    deleted: 'boolean',
+  };
+  const columns: Record<string, string> = {
+    [stamps.createdOn]: 'text',
+    [stamps.updatedOn]: 'text',
+    _extra: 'jsonb',
+  };
+  for (const field of CHANGING) columns[field.column] = types[field.type];
+  const rows = writes.map((write) => {
+    const { values, extra, base, isParked, isDeleted } = rowAfter(write);
+    const row: Record<string, unknown> = {
+      client_id: write.read.id,
+      base: base === null ? null : JSON.parse(base),
+      parked: isParked,
+      deleted: isDeleted,
+      _extra: extra === null ? null : JSON.parse(extra),
+      [stamps.createdOn]: values.createdOn,
+      [stamps.updatedOn]: values.updatedOn,
+    };
+    for (const field of CHANGING) row[field.column] = toJson(field, values[field.name] ?? null);
+    return row;
+  });
+  const sets = Object.keys(columns).map((name) => `${name} = i.${name}`);
+  const sql = `UPDATE clients c SET ${[bookkeeping('i.base', 'i.parked', 'i.deleted'), ...sets].join(', ')}
+    FROM ${source('postgres', { ...flags, ...columns })} WHERE c.id = CAST(i.client_id AS uuid) AND ${TAKEN}`;
+  return statement(sql, [about.at, about.at, JSON.stringify(rows), about.token]);
+}
+
+interface RowAfter extends Omit<RowWrite, 'base'> {
+  /** JSON text; null: clean. */
+  readonly base: string | null;
+}
+
+function rowAfter({ read, row }: EditedWrite): RowAfter {
+  const after = row ?? { ...read.state, values: {} };
+  return {
+    ...after,
+    values: { ...read.state.values, ...after.values },
+    base: Object.keys(after.base).length === 0 ? null : canonicalJson(toDocument(after.base)),
+  };
+}
+
+/** A value as a parameter. */
+export function toSql(value: FieldValue): SqlValue {
+  return typeof value === 'boolean' ? Number(value) : value;
+}
+
+function toJson(field: Field, value: FieldValue): unknown {
+  if (value === null) return null;
+  // The public column keeps microseconds; the text beside it is what compares.
+  if (field.type === 'instant') return cutToMicroseconds(value as Instant);
+  return field.type === 'json' ? (JSON.parse(String(value)) as unknown) : value;
+}
+
+function editRow(id: string, record: EditRecord) {
+  const { field, base, value, outcome, message } = record;
+  return {
+    client_id: id,
+    field,
+    base: encodeValue(field, base),
+    value: encodeValue(field, value),
+    outcome,
+    message,
+  };
+}
+
+function conflictRow(id: string, record: ConflictRecord) {
+  const { field, resolution, message } = record;
+  const [base, local, remote] = [record.base, record.local, record.remote].map((value) =>
+    encodeValue(field, value),
+  );
+  return { client_id: id, field, base, local, remote, resolution, message };
+}
+
+/** In the order given: the last entry of a field is what counts. */
+function insertEdits({ kind, token, at }: About, rows: readonly ReturnType<typeof editRow>[]): Statement {
+  const texts = ['client_id', 'field', 'base', 'value', 'outcome', 'message'];
+  const columns = { n: 'bigint', ...Object.fromEntries(texts.map((name) => [name, 'text'])) };
+  const sql = `INSERT INTO mirror_edits (${texts.join(', ')}, at)
+    SELECT ${texts.map((name) => `i.${name}`).join(', ')}, ? FROM ${source(kind, columns)} WHERE ${TAKEN} ORDER BY i.n`;
+  return statement(sql, [at, JSON.stringify(rows.map((row, n) => ({ n, ...row }))), token]);
+}
+
+function closeConflicts(
+  { kind, token, at }: About,
+  rows: readonly (CloseConflict & { id: string })[],
+): Statement {
+  const columns = { client_id: 'text', field: 'text', resolution: 'text' };
+  const sql = `UPDATE mirror_conflicts SET resolved_at = ?, resolution = i.resolution FROM ${source(kind, columns)}
+    WHERE mirror_conflicts.client_id = i.client_id AND coalesce(mirror_conflicts.field, '') = coalesce(i.field, '')
+      AND mirror_conflicts.resolved_at IS NULL AND ${TAKEN}`;
+  const given = rows.map(({ id, field, resolution }) => ({ client_id: id, field, resolution }));
+  return statement(sql, [at, JSON.stringify(given), token]);
+}
+
+/** One open conflict a field: where there is one already it takes the newer values. */
+function insertConflicts(
+  { kind, token, at }: About,
+  rows: readonly ReturnType<typeof conflictRow>[],
+): Statement {
+  const texts = ['client_id', 'field', 'base', 'local', 'remote', 'resolution', 'message'];
+  const columns = { n: 'bigint', ...Object.fromEntries(texts.map((name) => [name, 'text'])) };
+  const sql = `INSERT INTO mirror_conflicts (${texts.join(', ')}, at, resolved_at)
+    SELECT ${texts.map((name) => `i.${name}`).join(', ')}, ?, CASE WHEN i.resolution IS NULL THEN NULL ELSE ? END
+    FROM ${source(kind, columns)} WHERE ${TAKEN} ORDER BY i.n
+    ON CONFLICT (client_id, coalesce(field, '')) WHERE resolved_at IS NULL
+    DO UPDATE SET base = excluded.base, local = excluded.local, remote = excluded.remote, at = excluded.at,
+      message = excluded.message`;
+  return statement(sql, [at, at, JSON.stringify(rows.map((row, n) => ({ n, ...row }))), token]);
+}
+
+function settleListings(
+  { kind, token }: About,
+  rows: readonly { readonly id: string; readonly listings: number; readonly row: string }[],
+): Statement {
+  const columns = { id: 'text', listings: 'bigint', client_id: 'text' };
+  const sql = `DELETE FROM mirror_refetch WHERE EXISTS (SELECT 1 FROM ${source(kind, columns)}
+    WHERE i.id = mirror_refetch.id AND i.listings = mirror_refetch.listings AND ${TAKEN})`;
+  return statement(sql, [
+    JSON.stringify(rows.map(({ row, ...rest }) => ({ ...rest, client_id: row }))),
+    token,
+  ]);
+}
