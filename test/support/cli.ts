@@ -28,6 +28,8 @@ export interface CliResult {
 export interface RunningCli {
   readonly child: ChildProcessWithoutNullStreams;
   readonly done: Promise<CliResult>;
+  /** What it has written so far. */
+  output(): { readonly stdout: string; readonly stderr: string };
   /** Waits until the text stands in stdout or stderr. */
   until(text: string): Promise<void>;
 }
@@ -59,7 +61,12 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
     child.once('error', reject);
     child.once('close', (exit, signal) => resolve({ exit, signal, ...output }));
   });
-  return { child, done, until: (text) => waitFor(text, output, watchers, done) };
+  return {
+    child,
+    done,
+    output: () => ({ ...output }),
+    until: (text) => waitFor(text, output, watchers, done),
+  };
 }
 
 function waitFor(
