@@ -71,8 +71,8 @@ export async function* readInOrder<A extends PageAnswer>(
     if (!watch.accepts(stand.ask, answer.rows)) continue;
     const { how, fresh, place, next } = join(range, stand, answer.rows);
     if (isEnd(how, fresh, () => options.isKnownEnd?.(fresh, answer) ?? false)) {
-      if (how === 'seam' && watch.sawOnlyOne()) await expectNone(list, request, signal);
-      return place;
+      if (how !== 'seam' || !watch.sawOnlyOne() || (await isAlone(list, request, signal))) return place;
+      continue;
     }
     const asked = { key: stand.ask.key, skip: stand.ask.skip };
     stand = next;
@@ -87,12 +87,17 @@ function isEnd(how: Joint['how'], fresh: readonly ReadRow[], isKnownEnd: () => b
   return fresh.length === 0 || isKnownEnd();
 }
 
-/** A server that answers one row a page looks as if nothing were behind any seam. */
-async function expectNone<A extends PageAnswer>(
+/**
+ * A server that answers one row a page looks as if nothing were behind any seam. False: a row came in just now.
+ */
+async function isAlone<A extends PageAnswer>(
   list: List<A>,
   request: PageRequest,
   signal: AbortSignal,
-): Promise<void> {
-  const beyond = await list({ ...request, skip: request.skip + 1 }, signal);
-  if (beyond.rows.length > 0) throw stuck('$top', `asked for ${request.top} rows, it answers one`);
+): Promise<boolean> {
+  const behind = await list({ ...request, skip: request.skip + 1 }, signal);
+  if (behind.rows.length === 0) return true;
+  const again = await list(request, signal);
+  if (again.rows.length < 2) throw stuck('$top', `asked for ${request.top} rows, it answers one`);
+  return false;
 }

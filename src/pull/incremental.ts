@@ -54,9 +54,15 @@ export async function pullStreams<A extends PullAnswer>(options: PullOptions<A>)
   const failed = new AbortController();
   const signal =
     options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
-  const walks = STREAMS.map(async (stream) => {
+  const nowMs = options.clock.now();
+  const states = await Promise.all(
+    STREAMS.map(async (stream) => (await options.store.read(stream)) ?? emptyState(nowMs)),
+  );
+  const server: Server = { widest: Math.max(...states.map((state) => state.tail.widest)) };
+  const walks = STREAMS.map(async (stream, index) => {
+    const state = states[index] ?? emptyState(nowMs);
     try {
-      return await pullStream(stream, { ...options, signal });
+      return await pullStream(stream, state, { ...options, signal, server });
     } catch (error) {
       // The first failure stops the other stream, whose own error then says no more than that.
       failed.abort(error);
@@ -73,11 +79,21 @@ export async function pullStreams<A extends PullAnswer>(options: PullOptions<A>)
   return { rows, requests };
 }
 
+/** What both streams learn of the server. */
+interface Server {
+  /** The most rows that one answer ever held. */
+  widest: number;
+}
+
+interface StreamOptions<A extends PullAnswer> extends PullOptions<A> {
+  readonly server: Server;
+}
+
 async function pullStream<A extends PullAnswer>(
   stream: Stream,
-  options: PullOptions<A>,
+  state: StreamState,
+  options: StreamOptions<A>,
 ): Promise<PullResult> {
-  const state = (await options.store.read(stream)) ?? emptyState(options.clock.now());
   const first = await walkThrough(stream, state, options);
   // A walk that was killed long ago ends without what changed behind it since: this pull must see that too.
   if (state.walk === null) return first;
@@ -89,7 +105,7 @@ async function pullStream<A extends PullAnswer>(
 async function walkThrough<A extends PullAnswer>(
   stream: Stream,
   state: StreamState,
-  options: PullOptions<A>,
+  options: StreamOptions<A>,
 ): Promise<PullResult> {
   const { store, clock } = options;
   let walk = planWalk(state, options.lookbackSeconds, clock.now());
@@ -136,14 +152,13 @@ interface Observed<A extends PullAnswer> {
 }
 
 function observed<A extends PullAnswer>(
-  options: PullOptions<A>,
+  options: StreamOptions<A>,
   state: StreamState,
   walk: Walk,
 ): Observed<A> {
-  const { clock, pageSize } = options;
+  const { clock, pageSize, server } = options;
   let requests = 0;
   let began: Began | null = state.walk;
-  let widest = state.tail.widest;
   let met: string | null = null;
   return {
     async list(request, signal) {
@@ -154,17 +169,17 @@ function observed<A extends PullAnswer>(
       const tookSeconds = Math.max(0, clock.now() - sentMs) / 1000;
       const date = answer.date === null ? null : addSeconds(answer.date, -tookSeconds);
       began ??= { beganMs: sentMs, date };
-      widest = Math.max(widest, answer.rows.length);
+      server.widest = Math.max(server.widest, answer.rows.length);
       return answer;
     },
     requests: () => requests,
     began: () => ({ beganMs: began?.beganMs ?? walk.beganMs, date: began?.date ?? null }),
     endsWith(stream, behind, answer) {
       const limits = { answered: answer.rows.length, top: pageSize };
-      if (!isKnownTail(stream, state.tail, behind, limits)) return false;
+      if (!isKnownTail(stream, { ...state.tail, widest: server.widest }, behind, limits)) return false;
       met = state.tail.digest;
       return true;
     },
-    end: () => ({ widest, met }),
+    end: () => ({ widest: server.widest, met }),
   };
 }
