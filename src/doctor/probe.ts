@@ -1,6 +1,7 @@
 /**
  * How the checks of the API ask: each list with `$select` where the API takes it, so that excluded fields do not
- * travel for a check either, and one attempt only, as a doctor reports what is, not what a retry hides.
+ * travel for a check either, and twice at the most: a mirror outlives a passing fault, so it is no finding, and
+ * one that stays is told at once instead of after all the patience that a pull has.
  */
 import type { Config } from '../../config/settings.ts';
 import type { ClientAnswer, ClientsApi, ListAnswer, ListQuery } from '../api/endpoints.ts';
@@ -46,17 +47,26 @@ export async function createProbe(
   const wanted = selectionOf(config);
   const scope = config.ownerId === null ? {} : { ownerId: config.ownerId };
   const ask = async (query: ListQuery, select: readonly string[] | null): Promise<Seen> =>
-    see(await api.list({ ...scope, ...query, ...(select === null ? {} : { select }) }, options));
+    see(await twice(() => api.list({ ...scope, ...query, ...(select === null ? {} : { select }) }, options)));
   const make = (select: readonly string[] | null): Probe => ({
     list: (query) => ask(query, query.select ?? select),
     select,
-    get: (id) => api.get(id, options),
+    get: (id) => twice(() => api.get(id, options)),
   });
   try {
     return { first: await ask({ top: 1 }, wanted), probe: make(wanted) };
   } catch (error) {
     if (!isSyncError(error, 'UNLISTED') || error.details.status !== 400) throw error;
     return { first: await ask({ top: 1 }, null), probe: make(null) };
+  }
+}
+
+async function twice<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!isSyncError(error) || error.retry !== 'now') throw error;
+    return await ask();
   }
 }
 

@@ -6,24 +6,32 @@
 import { countText, durationText, shareText } from './numbers.ts';
 import { remainingMs, rowsPerSecond, type Tally } from './tally.ts';
 
-const BAR_WIDTH = 24;
+/** The bar takes what the figures leave, within these bounds; narrower it says nothing. */
+const BAR_WIDTH_MIN = 8;
+const BAR_WIDTH_MAX = 24;
 const REDRAW_EVERY_MS = 100;
 
 /** @returns one line, at most `columns` − 1 wide: the last column would wrap on some terminals. */
 export function renderProgress(tally: Tally, nowMs: number, columns: number): string {
+  const width = Math.max(1, columns - 1);
   const share = tally.share;
   const left = remainingMs(tally, nowMs);
   const rate = rowsPerSecond(tally, nowMs);
-  const parts: readonly Part[] = [
-    { text: tally.kind ?? 'run', rank: 1 },
-    { text: share === null ? '' : barText(share), rank: 6 },
+  const figures: readonly Part[] = [
     { text: share === null ? '' : shareText(share).padStart(5), rank: 2 },
     { text: `${countText(tally.rows)} rows`, rank: 0 },
     { text: rate === 0 ? '' : `${countText(rate)} rows/s`, rank: 3 },
     { text: `${countText(tally.requests)} requests`, rank: 5 },
     { text: left === null ? durationText(nowMs - tally.startedMs) : `ETA ${durationText(left)}`, rank: 4 },
   ];
-  return shorten(parts, Math.max(1, columns - 1));
+  const name = { text: tally.kind ?? 'run', rank: 1 };
+  const line = shorten([name, ...figures], width);
+  if (share === null) return line;
+  // Two spaces and two brackets come with the bar.
+  const barWidth = Math.min(BAR_WIDTH_MAX, width - line.length - 4);
+  return barWidth < BAR_WIDTH_MIN
+    ? line
+    : shorten([name, { text: barText(share, barWidth), rank: 1 }, ...figures], width);
 }
 
 /** The lower the rank, the longer a part stays on a narrow terminal. */
@@ -42,10 +50,10 @@ function shorten(parts: readonly Part[], width: number): string {
   return '';
 }
 
-function barText(share: number): string {
-  const filled = Math.min(BAR_WIDTH, Math.floor(Math.max(0, share) * BAR_WIDTH));
-  const head = filled < BAR_WIDTH ? '>' : '';
-  return `[${'='.repeat(filled)}${head}${' '.repeat(BAR_WIDTH - filled - head.length)}]`;
+function barText(share: number, width: number): string {
+  const filled = Math.min(width, Math.floor(Math.max(0, share) * width));
+  const head = filled < width ? '>' : '';
+  return `[${'='.repeat(filled)}${head}${' '.repeat(width - filled - head.length)}]`;
 }
 
 export interface StatusLine {

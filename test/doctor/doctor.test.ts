@@ -120,6 +120,11 @@ describe('examine', () => {
     expect(findings.some((finding) => finding.verdict === 'fault')).toBe(false);
   });
 
+  it('takes a fault that passes for none', async () => {
+    const simulator = await simulated({ clients: 20, faults: { serverError: { times: 1, after: 3 } } });
+    expect(Object.values(verdicts(await findingsOf(access(simulator))))).not.toContain('fault');
+  });
+
   it('warns of an API that shows no client, and checks what can be checked', async () => {
     const simulator = await simulated({ clients: 0 });
     const found = verdicts(await findingsOf(access(simulator)));

@@ -50,6 +50,9 @@ describe('renderProgress', () => {
 
   it('gives up the less telling parts on a narrow terminal, the rows last', () => {
     const tally = running(30, 0, 0.25);
+    expect(renderProgress(tally, 30_000, 80)).toBe(
+      'backfill  [==>       ]   25 %  30,000 rows  1,000 rows/s  30 requests  ETA 1:30',
+    );
     expect(renderProgress(tally, 30_000, 60)).toBe('backfill   25 %  30,000 rows  1,000 rows/s  ETA 1:30');
     expect(renderProgress(tally, 30_000, 30)).toBe('backfill   25 %  30,000 rows');
     expect(renderProgress(tally, 30_000, 14)).toBe('30,000 rows');
