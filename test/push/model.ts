@@ -6,7 +6,7 @@
  * - the warehouse: the row's `local` value, `base` (null: clean), `stamp` (its updatedOn), whether it is `parked`
  *   and `listed` in mirror_refetch; the journal's open entries (`sent`, `refused`); the open conflict (`disputed`);
  * - the source: `value`, `at` (its updatedOn);
- * - two pushers, alike, each at one of these places, with or without the row's claim (`holds`):
+ * - one or two pushers, alike, each at one of these places, with or without the row's claim (`holds`):
  *     idle → row (the row is read) → read (the source has answered) → claimed (the claim is committed, the intent
  *     with it) → patched (the source has acted) → readBack → (the settle is committed) idle;
  * - one puller: idle → answer in hand → idle. Its answer may be as old as can be when it is committed;
@@ -15,17 +15,19 @@
  *   out while it sleeps, or a read comes from an instance that lags one version behind;
  * - ghosts, which only the invariants see: `want` = the user's newest acknowledged value as long as it is neither at
  *   the source nor on record (an edit taken back before the source had seen it wants nothing); `delivered` = that
- *   value once it has reached the source; `applied` = when the source took a value of this chain of edits that the mirror has not heard of, or 0; `seen` = the stamp up to which the
- *   merge base knows the source; `foreign` = the stamps of the other writer's changes.
+ *   value once it has reached the source; `applied` = when the source took a value of this chain of edits that the
+ *   mirror has not heard of, or 0; `seen` = the stamp up to which the merge base knows the source; `foreign` = the
+ *   stamps of the other writer's changes.
  * A commit, a request and the source's act are one step each; between any two of them anybody may do anything.
  *
  * The source is plain; or writes all in lower case; or ignores what it is sent, stamping or not; or refuses B.
  *
  * Invariants: (lost) what the user wants is in the row with a merge base, until the source shows it or a conflict or
- * a dead letter keeps it; (false conflict) a conflict, an overtaken edit and a dead letter each need somebody who
- * did it; (replaced in silence) a value of the user's that gives way in the row is on record; (overrun) a change of the other writer that a pusher has seen is overwritten only with a conflict on
- * record; (rest) from every state, with users and mishaps still, the system comes to rest by itself, and at rest the
- * row equals the source or waits, parked, for a person who can see why.
+ * a dead letter keeps it; (replaced in silence) a value of the user's that gives way in the row is on record; (false
+ * conflict) a conflict, an overtaken edit and a dead letter each need somebody who did it; (overrun) a change of the
+ * other writer that a pusher has seen is overwritten only with a conflict on record; (rest) from every state, with
+ * users and mishaps still, the system comes to rest by itself, and at rest the row equals the source or waits,
+ * parked, for a person who can see why.
  */
 import { type ConflictPolicy, isAlikeValue, type Values } from '../../src/clients/merge.ts';
 import { type EditEntry, openEdits } from '../../src/push/journal.ts';

@@ -1,3 +1,8 @@
+/**
+ * Runs the exhaustive model of one field (its states, steps and invariants stand at the head of model.ts): first with
+ * the rules as they are, over every kind of source and policy; then with one rule taken away at a time, where the
+ * search must find a history that breaks an invariant.
+ */
 import { describe, expect, it } from 'vitest';
 import type { RemoteAnswer } from '../../src/push/plan.ts';
 import { planPush } from '../../src/push/planPush.ts';
