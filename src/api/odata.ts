@@ -70,3 +70,8 @@ export function anyId(ids: readonly string[]): string {
     throw new SyncError('USAGE', `${JSON.stringify(stranger)} is not a client's id`);
   return ids.map((id) => `id eq ${id}`).join(' or ');
 }
+
+/** `externalId eq 'a' or …`. */
+export function anyExternalId(keys: readonly string[]): string {
+  return keys.map((key) => `externalId eq ${quote(key)}`).join(' or ');
+}

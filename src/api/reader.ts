@@ -10,7 +10,7 @@ import { parseRow, type ReadRow } from '../clients/record.ts';
 import { SyncError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import type { ClientsApi, ListAnswer, ListQuery } from './endpoints.ts';
-import { anyId } from './odata.ts';
+import { anyExternalId, anyId } from './odata.ts';
 import type { PageAnswer, PageRequest } from './readInOrder.ts';
 import { createSelection, isBadRequest, type Selection } from './selection.ts';
 
@@ -20,7 +20,13 @@ export interface ReadAnswer extends PageAnswer {
 }
 
 export type ClientRead =
-  | { readonly found: true; readonly row: ReadRow; readonly date: Instant | null }
+  | {
+      readonly found: true;
+      readonly row: ReadRow;
+      readonly date: Instant | null;
+      /** For `If-Match`; null where the source sends none. */
+      readonly etag: string | null;
+    }
   | { readonly found: false; readonly date: Instant | null };
 
 export interface ClientReader {
@@ -31,6 +37,8 @@ export interface ClientReader {
   byIds(ids: readonly string[], signal?: AbortSignal): Promise<ReadAnswer>;
   /** Whoever owns it: a client that left the mirrored owner is found, and shows its owner (unless excluded). */
   byId(id: string, signal?: AbortSignal): Promise<ClientRead>;
+  /** Clients with one of these externalIds, whoever owns them; several may have the same. */
+  byExternalIds(keys: readonly string[], signal?: AbortSignal): Promise<ReadAnswer>;
   /** The fields that lists are asked for now; null: the server refuses `$select`. */
   selected(): readonly string[] | null;
 }
@@ -48,6 +56,8 @@ export interface ReaderOptions {
 
 /** ASP.NET's default bound of 100 filter nodes refuses about 17 clauses. */
 const IDS_MAX = 15;
+/** Strangers may share an externalId: this many rows of one request are looked at. */
+const SHARED_MAX = 1000;
 /** Batches of ids under way at once; the transport's slots bound it further. */
 const LANES = 8;
 /** A client may be deleted between being listed and being read: another is taken. */
@@ -67,6 +77,15 @@ interface Reading {
   idsMax: number;
 }
 
+/** How clients are asked for by a key of theirs, several at once. */
+interface ByKey {
+  filter(keys: readonly string[]): string;
+  top(count: number): number;
+}
+
+const BY_ID: ByKey = { filter: anyId, top: (count) => count };
+const BY_EXTERNAL_ID: ByKey = { filter: anyExternalId, top: () => SHARED_MAX };
+
 export function createReader(api: ClientsApi, options: ReaderOptions): ClientReader {
   const { ownerId, excluded, acceptsNul } = options;
   const reading: Reading = {
@@ -82,7 +101,8 @@ export function createReader(api: ClientsApi, options: ReaderOptions): ClientRea
       const query = { ...(filter === null ? {} : { filter }), orderby, skip, top };
       return parseAll(reading, await list(reading, query, signal));
     },
-    byIds: (ids, signal) => readByIds(reading, ids, signal),
+    byIds: (ids, signal) => readByKeys(reading, BY_ID, ids, signal),
+    byExternalIds: (keys, signal) => readByKeys({ ...reading, scope: {} }, BY_EXTERNAL_ID, keys, signal),
     byId: (id, signal) => readById(reading, id, signal),
     selected: () => reading.selection.current(),
   };
@@ -105,15 +125,16 @@ async function readById(reading: Reading, id: string, signal: AbortSignal | unde
   if (row.id !== null && row.id !== id.toLowerCase()) {
     throw new SyncError('UNLISTED', `GET /clients/${id} answered another client, ${row.id}`);
   }
-  return { found: true, row, date: answer.date };
+  return { found: true, row, date: answer.date, etag: answer.etag };
 }
 
-async function readByIds(
+async function readByKeys(
   reading: Reading,
-  ids: readonly string[],
+  by: ByKey,
+  keys: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<ReadAnswer> {
-  const wanted = [...new Set(ids)];
+  const wanted = [...new Set(keys)];
   const answers: ReadAnswer[] = [];
   let next = 0;
   let failed = false;
@@ -122,7 +143,7 @@ async function readByIds(
       const batch = wanted.slice(next, next + reading.idsMax);
       next += batch.length;
       try {
-        answers.push(...(await readBatch(reading, batch, signal)));
+        answers.push(...(await readBatch(reading, by, batch, signal)));
       } catch (error) {
         failed = true;
         throw error;
@@ -136,12 +157,13 @@ async function readByIds(
 /** Halves the batch on a 400. The first id alone that still meets one shows that its size was not the cause. */
 async function readBatch(
   reading: Reading,
-  ids: readonly string[],
+  by: ByKey,
+  keys: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<readonly ReadAnswer[]> {
   const { selection } = reading;
-  const query = { ...reading.scope, filter: anyId(ids), top: ids.length };
-  if (ids.length === 1) return [parseAll(reading, await list(reading, query, signal))];
+  const query = { ...reading.scope, filter: by.filter(keys), top: by.top(keys.length) };
+  if (keys.length === 1) return [parseAll(reading, await list(reading, query, signal))];
   const select = selection.current();
   try {
     const answer = await reading.api.list({ ...query, ...(select === null ? {} : { select }) }, { signal });
@@ -149,11 +171,11 @@ async function readBatch(
   } catch (error) {
     if (!isBadRequest(error)) throw error;
   }
-  const middle = Math.ceil(ids.length / 2);
-  const head = await readBatch(reading, ids.slice(0, middle), signal);
+  const middle = Math.ceil(keys.length / 2);
+  const head = await readBatch(reading, by, keys.slice(0, middle), signal);
   // With the fields it refused gone the server may take the whole batch; the rest is tried at its size.
   if (selection.current() === select) reading.idsMax = Math.min(reading.idsMax, middle);
-  return [...head, ...(await readBatch(reading, ids.slice(middle), signal))];
+  return [...head, ...(await readBatch(reading, by, keys.slice(middle), signal))];
 }
 
 function earliest(answers: readonly ReadAnswer[]): Instant | null {

@@ -25,7 +25,13 @@ export type SourceClient = {
   readonly noted: number;
   readonly at: Instant;
 } /** inScope: false when the client belongs to an owner who is not mirrored. */ & (
-  | { readonly found: true; readonly row: ReadRow; readonly inScope: boolean }
+  | {
+      readonly found: true;
+      readonly row: ReadRow;
+      readonly inScope: boolean;
+      /** For `If-Match`; null where the source sends none. */
+      readonly etag: string | null;
+    }
   | { readonly found: false }
 );
 
@@ -35,6 +41,8 @@ export interface Source {
   page(request: PageRequest, signal: AbortSignal): Promise<SourceAnswer>;
   byIds(ids: readonly string[], signal: AbortSignal): Promise<SourceAnswer>;
   byId(id: string, signal: AbortSignal): Promise<SourceClient>;
+  /** Whoever owns them; several clients may have the same externalId. */
+  byExternalIds(keys: readonly string[], signal: AbortSignal): Promise<SourceAnswer>;
 }
 
 export interface SourceParts {
@@ -78,6 +86,10 @@ export function createSource(parts: SourceParts): Source {
       const noted = await warehouse.revision();
       return { ...(await reader.byIds(ids, signal)), noted, at: now() };
     },
+    async byExternalIds(keys, signal) {
+      const noted = await warehouse.revision();
+      return { ...(await reader.byExternalIds(keys, signal)), noted, at: now() };
+    },
     async byId(id, signal) {
       const noted = await warehouse.revision();
       const answer = await reader.byId(id, signal);
@@ -86,6 +98,7 @@ export function createSource(parts: SourceParts): Source {
         found: true,
         row: answer.row,
         inScope: isInScope(answer.row, parts.ownerId),
+        etag: answer.etag,
         noted,
         at: now(),
       };
