@@ -10,7 +10,8 @@ import { type SqlValue, type Statement, statement, type Warehouse } from '../war
  * What became of an edit. `sent`: on its way. `arrived`: the source has it. `undone`: the user took it back.
  * `conflict`: see `mirror_conflicts`. `overwritten`: another writer came after it. `superseded`: the source did not
  * take it, and the user has left it since. `refused` (the source said so) and `ignored` (it kept its value without
- * a word): a dead letter while it is the field's last entry.
+ * a word): a dead letter while it is the field's last entry. `retried`: a person sent the refused value on its way
+ * again. `discarded`: a person gave the edit up for the source's value; what was sent of it may still show there.
  */
 export type EditOutcome =
   | 'sent'
@@ -20,7 +21,9 @@ export type EditOutcome =
   | 'overwritten'
   | 'superseded'
   | 'refused'
-  | 'ignored';
+  | 'ignored'
+  | 'retried'
+  | 'discarded';
 
 export interface EditRecord {
   readonly kind: 'edit';
