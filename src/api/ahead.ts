@@ -2,6 +2,7 @@
  * Fetches the next pages of a read while the caller writes the last one, so that the network and the warehouse
  * do not wait for each other. Bounded: no more than `pages` answers wait at a time.
  */
+import { createLinkedAbort } from './linkedAbort.ts';
 
 /**
  * The same values in the same order as `open` gives, and its return value. An error comes where its value would
@@ -13,8 +14,8 @@ export async function* ahead<T, R>(
   signal?: AbortSignal,
   pages = 1,
 ): AsyncGenerator<T, R, void> {
-  const left = new AbortController();
-  const source = open(signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]));
+  const left = createLinkedAbort(signal);
+  const source = open(left.signal);
   const waiting: Promise<IteratorResult<T, R>>[] = [];
   const fetchNext = () => {
     const next = source.next();
@@ -33,5 +34,6 @@ export async function* ahead<T, R>(
   } finally {
     left.abort();
     await Promise.allSettled([...waiting, source.return(undefined as R)]);
+    left.close();
   }
 }

@@ -4,6 +4,7 @@
  *
  * Rows and place are handed to the store together, so a walk killed at any instant goes on where its rows end.
  */
+import { createLinkedAbort, type LinkedAbort } from '../api/linkedAbort.ts';
 import { ahead, type List, readInOrder } from '../api/readInOrder.ts';
 import { addSeconds } from '../clients/instant.ts';
 import type { Clock } from '../clock.ts';
@@ -51,9 +52,18 @@ export interface PullResult {
  * @throws what `list` or the store throws; the state is kept, and the next pull goes on from there.
  */
 export async function pullStreams<A extends PullAnswer>(options: PullOptions<A>): Promise<PullResult> {
-  const failed = new AbortController();
-  const signal =
-    options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
+  const stop = createLinkedAbort(options.signal);
+  try {
+    return await pullBoth({ ...options, signal: stop.signal }, stop);
+  } finally {
+    stop.close();
+  }
+}
+
+async function pullBoth<A extends PullAnswer>(
+  options: PullOptions<A>,
+  stop: LinkedAbort,
+): Promise<PullResult> {
   const nowMs = options.clock.now();
   const states = await Promise.all(
     STREAMS.map(async (stream) => (await options.store.read(stream)) ?? emptyState(nowMs)),
@@ -62,11 +72,11 @@ export async function pullStreams<A extends PullAnswer>(options: PullOptions<A>)
   const walks = STREAMS.map(async (stream, index) => {
     const state = states[index] ?? emptyState(nowMs);
     try {
-      return await pullStream(stream, state, { ...options, signal, server });
+      return await pullStream(stream, state, { ...options, server });
     } catch (error) {
       // The first failure stops the other stream, whose own error then says no more than that.
-      failed.abort(error);
-      throw failed.signal.reason;
+      stop.abort(error);
+      throw stop.signal.reason;
     }
   });
   const ended = await Promise.allSettled(walks);

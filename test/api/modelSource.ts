@@ -44,8 +44,18 @@ export function compareIds(order: IdOrder, a: string, b: string): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** SQL Server compares the last six bytes first, then the groups from right to left, their bytes as stored. */
+const sqlServerKeys = new Map<string, string>();
+
 function sqlServerKey(id: string): string {
+  const known = sqlServerKeys.get(id);
+  if (known !== undefined) return known;
+  const key = computeSqlServerKey(id);
+  sqlServerKeys.set(id, key);
+  return key;
+}
+
+/** SQL Server compares the last six bytes first, then the groups from right to left, their bytes as stored. */
+function computeSqlServerKey(id: string): string {
   const [a = '', b = '', c = '', d = '', e = ''] = id.split('-');
   const swap = (group: string) => (group.match(/../g) ?? []).reverse().join('');
   return e + d + swap(c) + swap(b) + swap(a);
@@ -56,7 +66,8 @@ type Field = 'createdOn' | 'updatedOn';
 /** The answer to one request, as the API's client reads it. */
 export function answer(rows: readonly ModelRow[], request: PageRequest, server: Server): ReadRow[] {
   const clauses = server.ignores === '$filter' ? [] : (request.filter ?? '').split(' and ').filter(Boolean);
-  const found = rows.filter((row) => clauses.every((clause) => holds(row, clause)));
+  const tests = clauses.map(parseClause);
+  const found = rows.filter((row) => tests.every((test) => test(row)));
   if (server.ignores === '$orderby') found.sort((a, b) => compareIds('text', a.id, b.id));
   else found.sort(comparator(request.orderby, server.order));
   const skip = server.ignores === '$skip' ? 0 : request.skip;
@@ -64,18 +75,18 @@ export function answer(rows: readonly ModelRow[], request: PageRequest, server: 
   return found.slice(skip, skip + top).map(toReadRow);
 }
 
-function holds(row: ModelRow, clause: string): boolean {
-  const match = /^(createdOn|updatedOn) (ge|lt|eq|ne) (\S+)$/.exec(clause);
-  if (match === null) throw new Error(`400: ${clause}`);
-  const value = row[match[1] as Field];
-  const operand = match[3] ?? '';
-  if (match[2] === 'eq' || match[2] === 'ne') {
-    if (operand !== 'null') throw new Error(`400: ${clause}`);
-    return (value === null) === (match[2] === 'eq');
+function parseClause(clause: string): (row: ModelRow) => boolean {
+  const [, name, operator, operand = ''] = /^(createdOn|updatedOn) (ge|lt|eq|ne) (\S+)$/.exec(clause) ?? [];
+  const field = name as Field;
+  if (operand === 'null') {
+    if (operator === 'eq') return (row) => row[field] === null;
+    if (operator === 'ne') return (row) => row[field] !== null;
+  } else if (operand !== '' && parseInstant(operand) === operand) {
+    // OData: a comparison with null is false.
+    if (operator === 'ge') return (row) => row[field] !== null && row[field] >= operand;
+    if (operator === 'lt') return (row) => row[field] !== null && row[field] < operand;
   }
-  if (parseInstant(operand) !== operand) throw new Error(`400: ${clause}`);
-  // OData: a comparison with null is false.
-  return value !== null && (match[2] === 'ge' ? value >= operand : value < operand);
+  throw new Error(`400: ${clause}`);
 }
 
 function comparator(orderby: string, order: IdOrder) {
