@@ -10,7 +10,7 @@ export interface SettingsFile {
   readonly text: string;
 }
 
-export interface FileEntry {
+interface FileEntry {
   readonly text: string;
   /** `clients.env line 3` */
   readonly where: string;

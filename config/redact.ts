@@ -25,7 +25,7 @@ export function createRedactor(
 }
 
 /** Every secret text that the settings hold. */
-export function secretsOf(config: Config): readonly string[] {
+function secretsOf(config: Config): readonly string[] {
   return SETTINGS.flatMap((row) => {
     const value = config[row.key];
     if (!('secret' in row) || value === null) return [];

@@ -33,7 +33,7 @@ export interface Probe {
 const PUBLISHED = FIELDS.map((field) => field.name).filter((name) => name !== 'contactAddress');
 
 /** What `$select` asks for under these settings. */
-export function selectionOf(config: Config): readonly string[] {
+function selectionOf(config: Config): readonly string[] {
   return PUBLISHED.filter((name) => !config.excludeFields.includes(name));
 }
 

@@ -49,7 +49,7 @@ function checkExpiry(where: string, claims: Readonly<Record<string, unknown>>, n
 }
 
 /** The claims of a JWT; null when it is none. */
-export function decodeClaims(token: string): Readonly<Record<string, unknown>> | null {
+function decodeClaims(token: string): Readonly<Record<string, unknown>> | null {
   const parts = token.split('.');
   if (parts.length !== 3) return null;
   try {
