@@ -7,11 +7,12 @@
  */
 import { FIELDS, type Field, type FieldType } from '../../clients/fields.ts';
 import { cutToMicroseconds, type Instant } from '../../clients/instant.ts';
-import type { ClientRecord } from '../../clients/record.ts';
+import type { ClientRecord, FieldValue } from '../../clients/record.ts';
 import { newestOfEach } from '../decide.ts';
 import { DELETE_MARK, NEXT_REVISION } from '../dialect.ts';
 import { settlesQuarantine } from '../quarantineKey.ts';
 import type { RowsResult, RowsWrite } from '../warehouse.ts';
+import { plainArray, quotedArray } from './arrays.ts';
 import { type Answer, inOrder, type Send } from './connection.ts';
 
 const ARRAY_TYPES: Readonly<Record<FieldType, string>> = {
@@ -24,10 +25,13 @@ const ARRAY_TYPES: Readonly<Record<FieldType, string>> = {
   json: 'jsonb',
 };
 
+/** Types whose texts hold nothing that an array literal would have to quote. */
+const PLAIN: ReadonlySet<string> = new Set(['uuid', 'timestamptz', 'boolean', 'integer', 'double precision']);
+
 interface Column {
   readonly name: string;
   readonly type: string;
-  value(row: ClientRecord): unknown;
+  value(row: ClientRecord): FieldValue;
 }
 
 /** Every column that the source decides: the fields, the stamps as text, the unknown fields. */
@@ -71,9 +75,9 @@ const UPSERT = `WITH input AS MATERIALIZED (
 ), counter AS MATERIALIZED (
   SELECT ${NEXT_REVISION} AS value
 ), known AS MATERIALIZED (
-  SELECT * FROM clients WHERE id = ANY ($4::uuid[])
+  SELECT ctid AS place, * FROM clients WHERE id = ANY ($4::uuid[])
 ), classed AS MATERIALIZED (
-  SELECT i.id, CASE
+  SELECT i.id, c.place, CASE
     WHEN c.id IS NULL THEN CASE
       WHEN EXISTS (SELECT FROM mirror_deletes d WHERE d.id = i.id::text) THEN 'same'
       WHEN EXISTS (SELECT FROM clients p WHERE p._create IS NOT NULL
@@ -91,14 +95,14 @@ const UPSERT = `WITH input AS MATERIALIZED (
   FROM input i JOIN classed k ON k.id = i.id WHERE k.class = 'new' ORDER BY i.id
   ON CONFLICT (id) DO NOTHING RETURNING id
 ), locked AS MATERIALIZED (
-  SELECT id FROM clients
-  WHERE id = ANY (ARRAY(SELECT id FROM classed WHERE class = 'differs')) AND (SELECT count(*) FROM inserted) >= 0
+  SELECT id, ctid AS place FROM clients
+  WHERE ctid = ANY (ARRAY(SELECT place FROM classed WHERE class = 'differs')) AND (SELECT count(*) FROM inserted) >= 0
   ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), updated AS (
   UPDATE clients c SET ${CHANGING.map((name) => `${name} = i.${name}`).join(', ')}, _deleted_at = NULL,
     _revision = greatest((SELECT value FROM counter), c._revision + 1)
   FROM input i
-  WHERE c.id = i.id AND c.id = ANY (ARRAY(SELECT id FROM locked)) AND ${CLEAN} AND ${FRESH}
+  WHERE c.id = i.id AND c.ctid = ANY (ARRAY(SELECT place FROM locked)) AND ${CLEAN} AND ${FRESH}
   RETURNING c.id
 ), left_over AS (
   SELECT id::text AS id, CASE class WHEN 'new' THEN 'raced' WHEN 'differs' THEN 'locked' ELSE class END AS reason
@@ -129,8 +133,10 @@ const DELETE_SLIPPED_IN = `DELETE FROM clients WHERE id = ANY ($1::uuid[]) AND _
 export async function writeRows(send: Send, write: RowsWrite): Promise<RowsResult> {
   const rows = newestOfEach(write.rows);
   if (rows.length === 0) return { inserted: 0, updated: 0, unchanged: 0, deferred: 0 };
-  const ids = rows.map((row) => row.id);
-  const arrays = COLUMNS.map((column) => rows.map((row) => column.value(row)));
+  const ids = plainArray(rows.map((row) => row.id));
+  const arrays = COLUMNS.map(({ type, value }) =>
+    (PLAIN.has(type) ? plainArray : quotedArray)(rows.map(value)),
+  );
   const [counts, look] = await inOrder([
     send(UPSERT, [write.noted, write.at, write.trust === 'believed', ...arrays]),
     send(LOOK, [ids]),

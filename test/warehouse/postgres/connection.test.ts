@@ -233,21 +233,19 @@ describe('a commit', () => {
     const user = await test.client();
     const lease = await first.acquireLease('pull', 1);
     await new Promise((resolve) => setTimeout(resolve, 5));
-    await user.query('BEGIN; LOCK TABLE mirror_settings IN EXCLUSIVE MODE');
-    const slow = first.commit([put('slow')], lease ?? undefined);
-    const busy =
-      "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    await expect.poll(async () => (await user.query(busy)).rows.length).toBe(1);
+    const sleep = statement('SELECT pg_sleep(0.7)::text AS slept');
+    const slow = first.commit([put('slow'), sleep], lease ?? undefined);
+    const asleep = `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()`;
+    await expect.poll(async () => (await user.query(asleep)).rows.length, { interval: 5 }).toBe(1);
     // Its own other commits share the fence.
-    await first.commit(
-      [statement("INSERT INTO mirror_ids (local_id, id) VALUES ('x', 'y')")],
-      lease ?? undefined,
-    );
-    const taking = second.acquireLease('pull', 10_000);
-    await expect.poll(async () => (await user.query(busy)).rows.length).toBe(2);
-    await user.query('COMMIT');
+    const quick = statement("INSERT INTO mirror_ids (local_id, id) VALUES ('x', 'y')");
+    await first.commit([quick], lease ?? undefined);
+    expect((await user.query(asleep)).rows).toHaveLength(1);
+    const taken = await second.acquireLease('pull', 10_000);
+    // What the last holder had under way is there: it was waited for.
+    expect(await names(second)).toEqual(['slow']);
     await slow;
-    expect(await taking).toMatchObject({ fence: 2 });
+    expect(taken).toMatchObject({ fence: 2 });
     expect((await failure(first.commit([put('late')], lease ?? undefined))).code).toBe('LEASE_LOST');
     expect(await names(second)).toEqual(['slow']);
     await first.close();

@@ -137,6 +137,24 @@ describe('a write of rows', () => {
   });
 });
 
+describe('a believed older row', () => {
+  it('does not undo what was written since it was asked for', async () => {
+    const test = await postgres.make();
+    const warehouse = await test.open();
+    const id = randomUUID();
+    await writeRows(warehouse, [client({ id, updatedOn: day(2) })]);
+    const noted = await warehouse.revision();
+    await writeRows(warehouse, [client({ id, updatedOn: day(3) })]);
+    const restored = client({ id, updatedOn: day(1) });
+    expect(await writeRows(warehouse, [restored], { noted, trust: 'believed' })).toMatchObject({
+      deferred: 1,
+    });
+    expect(await writeRows(warehouse, [restored], { trust: 'believed' })).toMatchObject({ updated: 1 });
+    await warehouse.close();
+    await test.dispose();
+  });
+});
+
 describe('pages beside users', () => {
   it('makes no user wait long, harms none of their transactions and loses none of their edits', async () => {
     const test = await postgres.make();
