@@ -10,7 +10,7 @@ import type { Clock } from './clock.ts';
 import { createEmitter, type Emit } from './events.ts';
 import { planSettings, readSettings } from './ledger/settings.ts';
 import { shapeOf } from './ledger/windows.ts';
-import type { Engine } from './rows/engine.ts';
+import type { PushEngine } from './push/engine.ts';
 import { createSource } from './rows/source.ts';
 import { openWarehouse } from './warehouse/open.ts';
 import type { Warehouse } from './warehouse/warehouse.ts';
@@ -46,7 +46,10 @@ export async function openMirror({
 }
 
 /** Runs `work` with both sides open, and closes them whatever happens. */
-export async function withEngine<T>(options: AppOptions, work: (engine: Engine) => Promise<T>): Promise<T> {
+export async function withEngine<T>(
+  options: AppOptions,
+  work: (engine: PushEngine) => Promise<T>,
+): Promise<T> {
   const { config, clock, signal } = options;
   const emitter = createEmitter();
   emitter.subscribe(options.emit);
@@ -73,6 +76,8 @@ export async function withEngine<T>(options: AppOptions, work: (engine: Engine) 
         keepDays: config.keepDays,
         shape: shapeOf(ownerId, excluded),
       },
+      api,
+      push: { policy: config.conflicts, sends: config.push, deletes: config.pushDeletes },
     });
   } finally {
     api.close();

@@ -46,6 +46,35 @@ export type SyncEvent =
   | { readonly type: 'rowQuarantined'; readonly id: string | null; readonly reason: string }
   /** An id was put on the to-do list `mirror_refetch`. */
   | { readonly type: 'rowsDeferred'; readonly count: number }
+  /** A local edit is on its way to the source; `field` null: a new client, or a deleted one. */
+  | { readonly type: 'editSent'; readonly id: string; readonly field: string | null }
+  /** What became of a local edit, in one word of `mirror_edits`. */
+  | {
+      readonly type: 'editSettled';
+      readonly id: string;
+      readonly field: string | null;
+      readonly outcome: string;
+    }
+  /** A dead letter: it waits until it is edited, retried or discarded. */
+  | {
+      readonly type: 'editRefused';
+      readonly id: string;
+      readonly field: string | null;
+      readonly message: string;
+    }
+  /** `resolution` null: it waits for a person; else how it ended at once. `field` null: the whole client. */
+  | {
+      readonly type: 'conflictFound';
+      readonly id: string;
+      readonly field: string | null;
+      readonly resolution: string | null;
+    }
+  | {
+      readonly type: 'conflictClosed';
+      readonly id: string;
+      readonly field: string | null;
+      readonly resolution: string;
+    }
   /** The server caps a page below what we ask for. */
   | { readonly type: 'pageCapped'; readonly asked: number; readonly got: number }
   /** Something a person should know, in one line; it does not stop the run. */

@@ -1,6 +1,8 @@
-/** One cycle for cron: a backfill where there is none yet, else what changed at the source. */
+/** One cycle for cron: a backfill where there is none yet, else what changed at the source; then the local edits. */
 import { backfill, needsBackfill } from './pull/backfill.ts';
 import { pull } from './pull/pull.ts';
+import type { PushEngine } from './push/engine.ts';
+import { mergeOnly, type PushChoice, push } from './push/push.ts';
 import type { Engine } from './rows/engine.ts';
 import { type RunSummary, recordRun } from './rows/run.ts';
 
@@ -18,9 +20,27 @@ export function runBackfill(engine: Engine, choice: BackfillChoice): Promise<Run
 }
 
 /**
- * Brings the mirror up to date.
+ * Brings the mirror up to date. Local edits of clients that the source has changed too are merged and not sent.
  * @throws SyncError SHAPE_CHANGED when owner or excluded fields are not those that the mirror was made with.
  */
-export async function runPull(engine: Engine): Promise<RunSummary> {
-  return (await needsBackfill(engine)) ? runBackfill(engine, { restart: false }) : pull(engine);
+export async function runPull(engine: PushEngine): Promise<RunSummary> {
+  if (await needsBackfill(engine)) return runBackfill(engine, { restart: false });
+  return pull(engine, () => mergeOnly(engine));
+}
+
+/** Carries the local edits to the source. */
+export function runPush(engine: PushEngine, choice: PushChoice): Promise<RunSummary> {
+  return push(engine, choice);
+}
+
+/** Both halves: what changed at the source, then what changed here. */
+export async function runSync(engine: PushEngine): Promise<RunSummary> {
+  const isNew = await needsBackfill(engine);
+  const pulled = isNew ? await runBackfill(engine, { restart: false }) : await pull(engine);
+  const pushed = await push(engine, { allowMassEdit: false });
+  return {
+    rows: pulled.rows + pushed.rows,
+    written: pulled.written + pushed.written,
+    requests: pulled.requests + pushed.requests,
+  };
 }

@@ -134,16 +134,25 @@ export async function readQueueEnd(warehouse: Warehouse): Promise<string | null>
   return row === undefined ? null : String(row.edited_at);
 }
 
-/** The next rows that wait for a push, oldest edit first, none edited first after `until`. */
+export interface QueueSpan {
+  readonly after: QueuePlace;
+  /** None edited first after this. */
+  readonly until: string;
+  /** `creates`: only the rows that are not at the source yet. */
+  readonly only: 'all' | 'creates';
+}
+
+/** The next rows that wait for a push, oldest edit first. */
 export async function readQueue(
   warehouse: Warehouse,
-  after: QueuePlace,
-  until: string,
+  span: QueueSpan,
   limit: number,
 ): Promise<readonly QueuePlace[]> {
+  const { after, until, only } = span;
   const id = warehouse.kind === 'postgres' ? 'CAST(? AS uuid)' : '?';
   const sql = `SELECT id, _edited_at AS edited_at FROM clients WHERE ${queueOf(warehouse)}
-    AND (_edited_at, id) > (?, ${id}) AND _edited_at <= ? ORDER BY _edited_at, id LIMIT ?`;
+    AND (_edited_at, id) > (?, ${id}) AND _edited_at <= ?${only === 'creates' ? ' AND _create IS NOT NULL' : ''}
+    ORDER BY _edited_at, id LIMIT ?`;
   const rows = await warehouse.read({ sql, params: [after.editedAt, after.id, until, limit] });
   return rows.map((row) => ({ editedAt: String(row.edited_at), id: String(row.id) }));
 }

@@ -16,6 +16,7 @@ import {
   type StatementResult,
   statement,
   type Warehouse,
+  type Write,
 } from '../warehouse/warehouse.ts';
 import type { CloseConflict, ConflictRecord } from './conflicts.ts';
 import { dialectOf, type EditedRow, toDocument } from './editedRows.ts';
@@ -67,13 +68,13 @@ export interface CommitOptions {
 
 /**
  * Commits what it can of the writes. Returns the ids of the rows whose writes stand; of the others nothing does.
- * @param further statements of the same commit, whatever becomes of the rows.
+ * @param further writes of the same commit, whatever becomes of the rows.
  */
 export async function commitEdited(
   warehouse: Warehouse,
   writes: readonly EditedWrite[],
   options: CommitOptions,
-  further: readonly Statement[] = [],
+  further: readonly Write[] = [],
 ): Promise<ReadonlySet<string>> {
   const statements = planEdited(warehouse.kind, writes, options);
   const results = await warehouse.commit([...statements, ...further]);

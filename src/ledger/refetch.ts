@@ -86,7 +86,12 @@ export function settleRefetch(item: Refetch): Statement {
 }
 
 /** Notes what a read by id said for the first time, and looks again `waitSeconds` later. */
-export function noteSeen(item: Refetch, seen: string, at: Instant, waitSeconds: number): Statement {
+export function noteSeen(
+  item: Pick<Refetch, 'id'>,
+  seen: string,
+  at: Instant,
+  waitSeconds: number,
+): Statement {
   const sql = 'UPDATE mirror_refetch SET seen = ?, seen_at = ?, due_at = ? WHERE id = ?';
   return statement(sql, [seen, at, addSeconds(at, waitSeconds), item.id]);
 }

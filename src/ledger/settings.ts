@@ -1,10 +1,10 @@
 /**
  * `mirror_settings`: what outlives a run by name. The triggers read `push`, `push_deletes` and `excluded`; the
- * engine keeps `fields`, the field names that the source was found to have.
+ * engine keeps `fields`, the field names that the source was found to have, and `mass_edit`, what the guard holds back.
  */
 import { type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
 
-export type SettingName = 'push' | 'push_deletes' | 'excluded' | 'fields';
+export type SettingName = 'push' | 'push_deletes' | 'excluded' | 'fields' | 'mass_edit';
 
 export async function readSettings(warehouse: Warehouse): Promise<ReadonlyMap<string, string>> {
   const rows = await warehouse.read({ sql: 'SELECT name, value FROM mirror_settings', params: [] });
@@ -15,6 +15,10 @@ export function putSetting(name: SettingName, value: string): Statement {
   const sql =
     'INSERT INTO mirror_settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value';
   return statement(sql, [name, value]);
+}
+
+export function dropSetting(name: SettingName): Statement {
+  return statement('DELETE FROM mirror_settings WHERE name = ?', [name]);
 }
 
 /** The statements that bring the stored settings to the wanted ones; none where they are. */

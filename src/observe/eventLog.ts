@@ -79,6 +79,8 @@ export function createEventLog(options: EventLogOptions): EventLog {
 const FLOODS: Readonly<Record<string, string>> = {
   requestRetried: 'requests that are tried again',
   rowQuarantined: 'rows that cannot be mirrored (`clients-mirror quarantine list` shows all)',
+  editRefused: 'edits that the source refused (`clients-mirror edits list` shows all)',
+  conflictFound: 'fields changed on both sides (`clients-mirror conflicts list` shows all)',
   notice: 'notices',
 };
 
@@ -116,6 +118,17 @@ function lineOf(event: SyncEvent): Line | null {
         message: `the API answers at most ${countText(event.got)} rows a request (${asked})`,
       };
     }
+    case 'editRefused':
+      return {
+        level: 'warn',
+        message: `the source refused ${whatOf(event)}: ${event.message} (\`clients-mirror edits list\`)`,
+      };
+    case 'conflictFound':
+      if (event.resolution === 'rewritten') return null;
+      return {
+        level: 'warn',
+        message: `${whatOf(event)} was changed on both sides: ${event.resolution ?? 'waits for a person'} (\`clients-mirror conflicts list\`)`,
+      };
     // Several of these come with every page; runFinished is told with its figures.
     case 'pageCommitted':
     case 'backfillProgress':
@@ -126,6 +139,10 @@ function lineOf(event: SyncEvent): Line | null {
       return { level: 'debug', message: type, fields };
     }
   }
+}
+
+function whatOf({ id, field }: { readonly id: string; readonly field: string | null }): string {
+  return field === null ? `client ${id}` : `${field} of client ${id}`;
 }
 
 function finishOf(event: Extract<SyncEvent, { type: 'runFinished' }>): string {

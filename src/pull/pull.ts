@@ -12,12 +12,16 @@ import type { SourceAnswer } from '../rows/source.ts';
 import type { Lease } from '../warehouse/warehouse.ts';
 import { pullStreams } from './incremental.ts';
 
-/** @throws SyncError LEASE_HELD when another pull is under way. */
-export function pull(engine: Engine): Promise<RunSummary> {
+/**
+ * @param afterwards a part of the run that comes last.
+ * @throws SyncError LEASE_HELD when another pull is under way.
+ */
+export function pull(engine: Engine, afterwards?: () => Promise<void>): Promise<RunSummary> {
   return withLease(engine, 'pull', (lease, signal) =>
     recordRun(engine, { kind: 'pull', exclusive: true }, async () => {
       engine.emit({ type: 'runStarted', kind: 'pull', resumed: false });
       await pullUnder({ ...engine, signal }, lease);
+      await afterwards?.();
     }),
   );
 }

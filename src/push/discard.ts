@@ -1,0 +1,81 @@
+/**
+ * Gives local edits up: the source's value comes back, an insert goes, a deleted row returns. What was given up stays
+ * in the journal; what is on its way to the source cannot be given up until it has settled.
+ */
+import { dropSetting } from '../ledger/settings.ts';
+import { type EditId, isMeant, parseEditId, unknownEdit } from './editId.ts';
+import { claimDeleted, decide, type Hand, type HandPlan, type HandTry, refuseInFlight } from './hand.ts';
+import { editsOf, type OpenClient, type OpenEdit, openClients, readOpenClients } from './openClients.ts';
+import { planDiscardCreate, planDiscardFields, planRestore } from './planDiscard.ts';
+
+/**
+ * Discards one edit, or all of a client.
+ * @param id see editId.ts
+ * @returns what was discarded.
+ * @throws SyncError NOT_FOUND, WAREHOUSE_BUSY
+ */
+export async function discardEdits(hand: Hand, id: string): Promise<readonly OpenEdit[]> {
+  const meant = parseEditId(id);
+  const clients = await readOpenClients(hand.warehouse, hand.clock.now(), [meant.clientId]);
+  let discarded: readonly OpenEdit[] = [];
+  await decide(hand, clients, (client, now) => {
+    discarded = editsOf(client, hand.excluded).filter((edit) => isMeant(meant, edit));
+    if (discarded.length === 0) throw unknownEdit(id);
+    return planDiscard(hand, client, discarded, now);
+  });
+  return discarded;
+}
+
+export interface DiscardedAll {
+  readonly discarded: number;
+  /** Of how many clients. */
+  readonly clients: number;
+  /** Edits that were on their way to the source, or may be there: they are as they were. */
+  readonly left: number;
+}
+
+const EVERY: EditId = { clientId: '', part: null };
+
+/** Discards every open edit, those that wait for a person too. @throws SyncError WAREHOUSE_BUSY */
+export async function discardAll(hand: Hand): Promise<DiscardedAll> {
+  const { warehouse, clock, excluded } = hand;
+  let [discarded, clients, left] = [0, 0, 0];
+  for await (const some of openClients(warehouse, clock.now())) {
+    const counts = new Map<string, number>();
+    await decide(hand, some, (client, now) => {
+      const edits = editsOf(client, excluded).filter((edit) => isMeant(EVERY, edit));
+      counts.set(client.id, isFree(client) ? edits.length : -edits.length);
+      return isFree(client) && edits.length > 0 ? planDiscard(hand, client, edits, now) : null;
+    });
+    for (const count of counts.values()) {
+      if (count > 0) clients += 1;
+      discarded += Math.max(0, count);
+      left += Math.max(0, -count);
+    }
+  }
+  // Nothing is held back any more by the guard against the missing WHERE.
+  if (left === 0) await warehouse.commit([dropSetting('mass_edit')]);
+  return { discarded, clients, left };
+}
+
+/** An insert that was sent may be at the source; a sent update or delete that ended is read again. */
+function isFree({ push, row }: OpenClient): boolean {
+  return push === null || !(push.isLive || (row?.create != null && push.sent !== null));
+}
+
+function planDiscard(
+  hand: Hand,
+  client: OpenClient,
+  edits: readonly OpenEdit[],
+  { at }: HandTry,
+): HandPlan | null {
+  const { row, deleted } = client;
+  if (deleted !== null) {
+    refuseInFlight(client);
+    return planRestore(deleted, claimDeleted(hand, client.id, hand.clock.now()), at);
+  }
+  if (row === null) return null;
+  if (row.create !== null) return planDiscardCreate({ ...client, row }, at);
+  const fields = edits.flatMap(({ field }) => (field === null ? [] : [field]));
+  return planDiscardFields({ ...client, row }, fields, { at });
+}

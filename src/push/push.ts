@@ -1,0 +1,128 @@
+/**
+ * One pass over the local edits. `push` carries them to the source; where nothing is sent (after a pull, or in a
+ * read-only mirror) only those rows are merged that the source has changed too.
+ *
+ * Lanes, not a queue: rows go in batches, two batches at a time, so that the source is always busy and neither memory
+ * nor a poisoned row grows with what waits. A row that fails stays as it is; the pass goes on and tells at its end.
+ */
+import type { Instant } from '../clients/instant.ts';
+import { QUEUE_START, readQueue, readQueueEnd } from '../ledger/editedRows.ts';
+import { type RefetchPlace, readDueEdited } from '../ledger/refetch.ts';
+import { type RunSummary, recordRun } from '../rows/run.ts';
+import { endDeadClaims, endOwnClaims } from './claim.ts';
+import { createPass, type Pass, type PushEngine } from './engine.ts';
+import { guardMassEdit } from './guard.ts';
+import { type Claimed, mergeBatch } from './mergePass.ts';
+import { sendAll } from './send.ts';
+import { settleBatch } from './settle.ts';
+
+/** Rows of a batch: ten requests at fifteen ids each. */
+const BATCH = 150;
+const BATCHES_AT_ONCE = 2;
+/** How often a client is merged again in one pass because it changed under an `If-Match`. */
+const ROUNDS_MAX = 3;
+
+export interface PushChoice {
+  /** A person has said that an edit of most of the clients is meant. */
+  readonly allowMassEdit: boolean;
+}
+
+/**
+ * Carries the local edits to the source.
+ * @throws SyncError of the first row that failed, once all others are through; or of what stopped the pass.
+ */
+export function push(engine: PushEngine, choice: PushChoice): Promise<RunSummary> {
+  return recordRun(engine, { kind: 'push', exclusive: false }, async () => {
+    engine.emit({ type: 'runStarted', kind: 'push', resumed: false });
+    await runPass(engine, engine.push.sends, async (pass, stop) => {
+      const held = await guardMassEdit(pass, choice.allowMassEdit);
+      const only = held !== null && held.changes > 0 ? 'creates' : 'all';
+      await eachBatch(pass, queuedBatches(pass, only), stop);
+    });
+  });
+}
+
+/** Merges the edited rows that the source has changed too, and sends nothing. */
+export function mergeOnly(engine: PushEngine): Promise<void> {
+  return runPass(engine, false, async () => undefined);
+}
+
+type Work = (pass: Pass, stop: AbortController) => Promise<void>;
+
+async function runPass(engine: PushEngine, sends: boolean, work: Work): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([engine.signal, stop.signal]);
+  const pass = createPass({ ...engine, signal }, sends);
+  await endDeadClaims(pass);
+  try {
+    if (sends) await work(pass, stop);
+    await eachBatch(pass, listedBatches(pass), stop);
+  } finally {
+    await endOwnClaims(pass);
+  }
+  if (pass.failures.first !== null) throw pass.failures.first;
+}
+
+/** Works on batches side by side. The first that fails stops the others. */
+async function eachBatch(pass: Pass, batches: AsyncIterable<readonly string[]>, stop: AbortController) {
+  const running = new Set<Promise<void>>();
+  let failure: unknown = null;
+  const run = async (ids: readonly string[]) => {
+    try {
+      await workOn(pass, ids);
+    } catch (error) {
+      failure ??= error;
+      stop.abort(error);
+    }
+  };
+  for await (const ids of batches) {
+    const one = run(ids).finally(() => running.delete(one));
+    running.add(one);
+    if (running.size >= BATCHES_AT_ONCE) await Promise.race(running);
+    if (failure !== null) break;
+  }
+  await Promise.all(running);
+  if (failure !== null) throw failure;
+}
+
+async function workOn(pass: Pass, ids: readonly string[]): Promise<void> {
+  let claimed: readonly Claimed[] = await mergeBatch(pass, ids);
+  for (let round = 1; claimed.length > 0; round += 1) {
+    const sent = await sendAll(pass, claimed);
+    await settleBatch(pass, sent);
+    const changed = sent.filter(({ outcome }) => outcome === 'changed').map((one) => one.claimed);
+    const [first] = changed;
+    if (first === undefined || round === ROUNDS_MAX) return;
+    claimed = await mergeBatch(
+      pass,
+      changed.map(({ id }) => id),
+      first.token,
+    );
+  }
+}
+
+/** The rows that wait for a push now, in batches. What is edited from here on is the next pass's. */
+async function* queuedBatches(pass: Pass, only: 'all' | 'creates'): AsyncGenerator<readonly string[]> {
+  const { warehouse } = pass.engine;
+  const until = await readQueueEnd(warehouse);
+  if (until === null) return;
+  for (let after = QUEUE_START; ; ) {
+    const page = await readQueue(warehouse, { after, until, only }, BATCH);
+    if (page.length > 0) yield page.map(({ id }) => id);
+    const last = page.at(-1);
+    if (last === undefined || page.length < BATCH) return;
+    after = last;
+  }
+}
+
+/** The edited rows that the source has changed too, parked ones as well. */
+async function* listedBatches(pass: Pass): AsyncGenerator<readonly string[]> {
+  const now: Instant = pass.now();
+  for (let after: RefetchPlace | null = null; ; ) {
+    const page = await readDueEdited(pass.engine.warehouse, now, after, BATCH);
+    if (page.length > 0) yield page.map(({ id }) => id);
+    const last = page.at(-1);
+    if (last === undefined || page.length < BATCH) return;
+    after = last;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What the source holds of some clients now: many ids a request, and one by one those that the lists leave out, for
+ * only a read by id proves that a client is gone. Where the source sends ETags, which lists do not carry, each
+ * client that may be written is read by id.
+ */
+import type { Instant } from '../clients/instant.ts';
+import { valuesOf } from '../clients/merge.ts';
+import { isRejected, type ReadRow } from '../clients/record.ts';
+import { isSyncError } from '../errors.ts';
+import type { Pass } from './engine.ts';
+import { inLanes } from './lanes.ts';
+import type { RemoteAnswer } from './plan.ts';
+
+export interface Remote {
+  /** null: it cannot be read as a client; see `row`. */
+  readonly answer: RemoteAnswer | null;
+  readonly row: ReadRow | null;
+  readonly etag: string | null;
+  /** false: it belongs to an owner who is not mirrored. */
+  readonly inScope: boolean;
+  /** Our clock when the answer had come. */
+  readonly at: Instant;
+}
+
+/**
+ * Reads clients before they are merged (`forWrite`, with their ETags) or after. One that may not be read is left out.
+ * @throws SyncError for what stops the whole pass: no answer, no right to read at all.
+ */
+export async function readRemotes(
+  pass: Pass,
+  ids: readonly string[],
+  forWrite: boolean,
+): Promise<ReadonlyMap<string, Remote>> {
+  const found = new Map<string, Remote>();
+  const wantsEtags = forWrite && pass.sends;
+  const [first] = ids;
+  if (wantsEtags && pass.sendsEtags === null && first !== undefined) await readOne(pass, first, found);
+  if (!(wantsEtags && pass.sendsEtags === true))
+    await readMany(
+      pass,
+      ids.filter((id) => !found.has(id)),
+      found,
+    );
+  const left = ids.filter((id) => !found.has(id));
+  await inLanes(left, pass.engine.options.concurrency, (id) => readOne(pass, id, found));
+  return found;
+}
+
+async function readMany(pass: Pass, ids: readonly string[], found: Map<string, Remote>): Promise<void> {
+  if (ids.length === 0) return;
+  const { rows, at } = await pass.engine.source.byIds(ids, pass.engine.signal);
+  for (const row of rows) {
+    if (row.id !== null) found.set(row.id, toRemote(pass, row, { etag: null, inScope: true, at }));
+  }
+}
+
+async function readOne(pass: Pass, id: string, found: Map<string, Remote>): Promise<void> {
+  try {
+    const client = await pass.engine.source.byId(id, pass.engine.signal);
+    const { at } = client;
+    if (client.found) {
+      pass.sendsEtags ??= client.etag !== null;
+      found.set(id, toRemote(pass, client.row, { etag: client.etag, inScope: client.inScope, at }));
+    } else found.set(id, { answer: { found: false }, row: null, etag: null, inScope: true, at });
+  } catch (error) {
+    // One client that may not be read stops no other.
+    if (!isSyncError(error, 'DENIED') && !isSyncError(error, 'UNLISTED')) throw error;
+    pass.failures.note(error);
+  }
+}
+
+function toRemote(pass: Pass, row: ReadRow, more: Pick<Remote, 'etag' | 'inScope' | 'at'>): Remote {
+  if (isRejected(row)) return { answer: null, row, ...more };
+  const answer = { found: true, values: valuesOf(row, pass.excluded), extra: row.extra } as const;
+  return { answer, row, ...more };
+}
