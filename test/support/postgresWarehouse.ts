@@ -18,11 +18,14 @@ export interface PostgresTestWarehouse extends TestWarehouse {
   client(config?: ClientConfig): Promise<Client>;
 }
 
-/** The same warehouse in a database whose clock shows `now`. */
-async function withClock(warehouse: Warehouse, user: Client, now: () => number): Promise<Warehouse> {
-  await user.query(`CREATE TABLE IF NOT EXISTS test_clock (ms bigint);
-    CREATE OR REPLACE FUNCTION mirror_now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT max(ms) FROM test_clock'`);
-  const tick = () => user.query('INSERT INTO test_clock VALUES ($1)', [now()]);
+/** Makes the schema's clock, by which leases go, show what it is told. */
+async function takeClock(user: Client): Promise<(nowMs: number) => Promise<unknown>> {
+  await user.query(`CREATE TABLE test_clock (ms bigint); CREATE OR REPLACE FUNCTION mirror_now_ms() RETURNS bigint
+    LANGUAGE sql VOLATILE AS 'SELECT max(ms) FROM test_clock'`);
+  return (nowMs) => user.query('INSERT INTO test_clock VALUES ($1)', [nowMs]);
+}
+
+function withClock(warehouse: Warehouse, tick: () => Promise<unknown>): Warehouse {
   return {
     ...warehouse,
     async acquireLease(name, ttlMs) {
@@ -52,6 +55,7 @@ export function describePostgres() {
       count += 1;
       const schema = `Mirror ${count}`;
       const open: Client[] = [];
+      let clock: Promise<(nowMs: number) => Promise<unknown>> | null = null;
       const client = async (config: ClientConfig = {}): Promise<Client> => {
         const made = new Client({ connectionString: url, types: TYPES, ...config });
         made.on('error', () => undefined);
@@ -69,7 +73,10 @@ export function describePostgres() {
         openWith,
         async open({ now, ...options } = {}) {
           const warehouse = await openWith(options);
-          return now === undefined ? warehouse : withClock(warehouse, await client(), now);
+          if (now === undefined) return warehouse;
+          clock ??= client().then(takeClock);
+          const setClock = await clock;
+          return withClock(warehouse, () => setClock(now()));
         },
         async userConnection(): Promise<UserConnection> {
           const user = await client();
