@@ -2,7 +2,7 @@
  * The database file and the connection to it. The file is created for its owner alone; one that exists is
  * looked at before anything is written, so that somebody else's database stays as it is.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { SyncError } from '../../errors.ts';
@@ -28,8 +28,20 @@ export function pathOf(url: string): string {
 
 /** Creates the file, 0600, and its directories where they are missing. Throws what the file system says. */
 export function ensureFile(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  ensureDirectory(dirname(path));
   closeSync(openSync(path, 'a', 0o600));
+}
+
+/** Not mkdir's own recursion: where a system refuses with ENOENT, as /proc does, Node 20 never comes back from it. */
+function ensureDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  ensureDirectory(dirname(directory));
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Another process that starts at the same moment may have been first.
+    if (!existsSync(directory)) throw error;
+  }
 }
 
 /** A connection that has written nothing yet. A statement waits `lockMs` milliseconds for another's lock. */

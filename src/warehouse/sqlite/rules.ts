@@ -136,8 +136,9 @@ function oldAsJson(field: Field): string {
     case 'boolean':
       return `CASE ${value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END`;
     case 'double':
-      // json_quote and json_object of an old library write reals with 15 digits.
-      return `CASE WHEN ${value} IS NULL THEN 'null' ELSE json(printf('%!.17g', ${value})) END`;
+      // An old library writes reals with 15 digits in json_quote, and of 17 asked for the last may be wrong
+      // near the ends of the range (3.40: 881 of 300,000 random doubles); of 20 none was.
+      return `CASE WHEN ${value} IS NULL THEN 'null' ELSE json(printf('%!.20g', ${value})) END`;
     case 'json':
       return `coalesce(json(${value}), 'null')`;
     default:

@@ -1,6 +1,6 @@
 /**
  * The triggers that capture a user's edits in SQLite. They run in the user's SQLite, which may be as old as 3.38:
- * literal RAISE texts, no `jsonb_*`, no `json_patch` (it drops nulls), reals written with `%!.17g`.
+ * literal RAISE texts, no `jsonb_*`, no `json_patch` (it drops nulls), reals written with `%!.20g`.
  *
  * One idea carries them: a write is the mirror's own only if `_revision` rises above the stored counter. The driver
  * stores the counter at the end of its commit, a trigger right after its bookkeeping; so no statement of a
