@@ -139,7 +139,7 @@ export const bearer: Kind<string> = {
   },
 };
 
-/** API names of fields to leave out, separated by commas; an empty text means none. */
+/** API names of fields to leave out, also undocumented ones, separated by commas; an empty text means none. */
 export const excludedFields: Kind<readonly string[]> = {
   words: 'names of fields, separated by commas',
   placeholder: 'FIELDS',
@@ -150,7 +150,8 @@ export const excludedFields: Kind<readonly string[]> = {
       if (NEVER_EXCLUDED.includes(name)) {
         return { problem: `cannot leave out ${name}: no row could be placed or compared without it` };
       }
-      if (fieldByName(name) === undefined) return { problem: unknownField(name) };
+      const problem = fieldByName(name) === undefined ? misnamed(name) : null;
+      if (problem !== null) return { problem };
     }
     return given;
   },
@@ -161,15 +162,13 @@ export function neededForPush(excluded: readonly string[]): readonly string[] {
   return excluded.filter((name) => EXCLUDED_ONLY_READING.includes(name));
 }
 
-function unknownField(name: string): string {
+/** A source may have fields that the reference does not list, so only what looks like a slip is refused. */
+function misnamed(name: string): string | null {
+  if (!/^[A-Za-z_]\w*$/.test(name)) return 'must hold names of letters, digits and _, separated by commas';
   const byColumn = FIELDS.find((field) => field.column === name)?.name;
-  const meant =
-    byColumn ??
-    nearest(
-      name,
-      FIELDS.map((field) => field.name),
-    );
+  const names = FIELDS.map((field) => field.name);
+  const meant = byColumn ?? nearest(name, names);
   return meant === undefined
-    ? `names the field ${name}, which clients do not have; docs/settings.md lists them`
+    ? null
     : `names the field ${name}, which clients do not have; did you mean ${meant}?`;
 }

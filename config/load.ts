@@ -117,6 +117,11 @@ function contradictions(config: Config): readonly string[] {
       `MIRROR_EXCLUDE_FIELDS leaves out ${needed.join(', ')}, which a push must send: set MIRROR_PUSH=false, or keep them`,
     );
   }
+  if (config.ownerId !== null && config.excludeFields.includes('ownerId')) {
+    problems.push(
+      'MIRROR_EXCLUDE_FIELDS leaves out ownerId, by which MIRROR_OWNER_ID picks clients: keep it',
+    );
+  }
   if (config.listenUrl !== null && config.warehouse.kind === 'sqlite') {
     problems.push('WAREHOUSE_LISTEN_URL is for Postgres, and WAREHOUSE_URL names SQLite: leave it out');
   }

@@ -30,7 +30,7 @@ export type ClientRead =
   | { readonly found: false; readonly date: Instant | null };
 
 export interface ClientReader {
-  /** Names of the fields of one client, read by id; empty when the source is. For `found` of a next reader. */
+  /** Names of the fields of one client, read by id; empty when the source is. From then on they are asked for. */
   discover(signal?: AbortSignal): Promise<readonly string[]>;
   page(request: PageRequest, signal?: AbortSignal): Promise<ReadAnswer>;
   /** Clients by id, many a request. One that the answer lacks may exist all the same: only `byId` proves. */
@@ -71,7 +71,8 @@ const SELECTABLE = /^[A-Za-z_]\w*$/;
 interface Reading {
   readonly api: ClientsApi;
   readonly scope: Pick<ListQuery, 'ownerId'>;
-  readonly selection: Selection;
+  /** Made anew when `discover` has found out more. */
+  selection: Selection;
   readonly parse: (raw: unknown) => ReadRow;
   /** Ids a request, halved when the server finds them too many. */
   idsMax: number;
@@ -96,7 +97,11 @@ export function createReader(api: ClientsApi, options: ReaderOptions): ClientRea
     idsMax: IDS_MAX,
   };
   return {
-    discover: (signal) => discover(reading, signal),
+    async discover(signal) {
+      const found = await discover(reading, signal);
+      if (found.length > 0) reading.selection = createSelection({ ...options, found });
+      return found;
+    },
     async page({ filter, orderby, skip, top }, signal) {
       const query = { ...(filter === null ? {} : { filter }), orderby, skip, top };
       return parseAll(reading, await list(reading, query, signal));

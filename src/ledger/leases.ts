@@ -3,7 +3,7 @@
  * is lost the work's signal is aborted; should the work commit all the same, the fence stops it.
  */
 import type { Clock } from '../clock.ts';
-import { SyncError } from '../errors.ts';
+import { isSyncError, SyncError } from '../errors.ts';
 import type { Lease, Warehouse } from '../warehouse/warehouse.ts';
 
 /** How long a holder that gives no sign of life keeps others out. */
@@ -38,6 +38,27 @@ export async function tryWithLease<T>(
     // Giving it back is a courtesy: where it fails the lease runs out by itself.
     await context.warehouse.releaseLease(lease).catch(() => undefined);
   }
+}
+
+/** How often a lease that is held for moments only is asked for again. */
+const POLL_MS = 250;
+
+/** As withLease, but waits for a holder who needs it for moments only. */
+export async function waitWithLease<T>(
+  context: LeaseContext,
+  name: string,
+  work: (lease: Lease, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  // A holder that died without a word is waited for as well.
+  for (let waitedMs = 0; waitedMs < 2 * LEASE_TTL_MS; waitedMs += POLL_MS) {
+    try {
+      return await withLease(context, name, work);
+    } catch (error) {
+      if (!isSyncError(error, 'LEASE_HELD')) throw error;
+      await context.clock.sleep(POLL_MS, context.signal);
+    }
+  }
+  return withLease(context, name, work);
 }
 
 /** As tryWithLease, but a lease held by another is an error (exit 75). */

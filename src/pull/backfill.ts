@@ -8,7 +8,7 @@
 import { ahead, readInOrder } from '../api/readInOrder.ts';
 import { type Instant, instantFromMs } from '../clients/instant.ts';
 import { SyncError } from '../errors.ts';
-import { tryWithLease, withLease } from '../ledger/leases.ts';
+import { tryWithLease, waitWithLease } from '../ledger/leases.ts';
 import { initialPlaceStatements } from '../ledger/places.ts';
 import { closeKilledRuns } from '../ledger/runs.ts';
 import {
@@ -62,7 +62,7 @@ export async function needsBackfill(engine: Engine): Promise<boolean> {
  * @throws SyncError LEASE_HELD when every open window is held by somebody else.
  */
 export async function backfill(engine: Engine, options: BackfillOptions): Promise<void> {
-  const prepared = await withLease(engine, 'backfill', (lease, signal) =>
+  const prepared = await waitWithLease(engine, 'backfill', (lease, signal) =>
     prepare(engine, options, { lease, signal }),
   );
   engine.emit({ type: 'runStarted', kind: 'backfill', resumed: prepared.resumed });
