@@ -22,6 +22,8 @@ export interface Pages {
   /** The rows with commas between them, no brackets. */
   render(found: Found, shape: RowShape): Rendering;
   renderOne(handle: Handle, shape: RowShape): Buffer;
+  /** Serialises whole slices ahead of their first reader, as far as there is room to keep them. */
+  warm(slices: readonly Slice[], shape: RowShape): void;
 }
 
 /** Bytes that stand until they are released; they must not be changed. */
@@ -92,6 +94,9 @@ export function createPages(store: Store, cacheBytesMax: number): Pages {
       };
     },
     renderOne: (handle, shape) => Buffer.from(writerOf(keyOf(shape), shape)(handle)),
+    warm(slices, shape) {
+      for (const slice of slices) renderSlice(slice, keyOf(shape), shape);
+    },
   };
 }
 

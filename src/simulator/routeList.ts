@@ -47,7 +47,8 @@ export function rowShape(
   const extra = faults.extraField ?? null;
   const isWhole = select === null || faults.ignoreSelect === true;
   return {
-    fields: isWhole ? known : select.filter((name) => known.includes(name)),
+    // In the server's own order, so that the same selection in another order finds the same kept bytes.
+    fields: isWhole ? known : known.filter((name) => select.includes(name)),
     extra: extra !== null && (isWhole || select.includes(extra.name)) ? extra : null,
     trimsStamps: options.trimsStamps,
   };

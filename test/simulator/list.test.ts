@@ -151,7 +151,7 @@ describe('runList', () => {
             }
           },
         ),
-        { numRuns: 300 },
+        { numRuns: 150 },
       );
     });
   }
