@@ -5,9 +5,9 @@
 import type { Instant } from '../clients/instant.ts';
 import type { Values } from '../clients/merge.ts';
 import { canonicalJson, type FieldValue } from '../clients/record.ts';
-import type { SqlValue, Warehouse } from '../warehouse/warehouse.ts';
+import { type SqlValue, type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
 import type { Resolution } from './conflicts.ts';
-import { decodeValue, type EditOutcome } from './edits.ts';
+import { decodeValue, type EditOutcome, type EditRecord, encodeValue } from './edits.ts';
 
 type Row = Readonly<Record<string, SqlValue>>;
 
@@ -102,6 +102,15 @@ export async function readConflict(warehouse: Warehouse, id: number): Promise<Co
   const sql = `SELECT ${CONFLICT} FROM mirror_conflicts WHERE id = ?`;
   const [row] = await warehouse.read({ sql, params: [id] });
   return row === undefined ? null : toConflict(row);
+}
+
+/** Adds an entry of one client, whatever else the commit does: for a client that has no row here. */
+export function addEntry(clientId: string, entry: Omit<EditRecord, 'kind'>, at: Instant): Statement {
+  const { field, base, value, outcome, message } = entry;
+  const sql = `INSERT INTO mirror_edits (client_id, field, base, value, at, outcome, message)
+    VALUES (?, ?, ?, ?, ?, ?, ?)`;
+  const values = [encodeValue(field, base), encodeValue(field, value)] as const;
+  return statement(sql, [clientId, field, ...values, at, outcome, message]);
 }
 
 /** Every row that waits, parked or not, oldest edit first. Ids only: there may be as many as there are clients. */

@@ -3,7 +3,7 @@
  * in the journal; what is on its way to the source cannot be given up until it has settled.
  */
 import { dropSetting } from '../ledger/settings.ts';
-import { type EditId, isMeant, parseEditId, unknownEdit } from './editId.ts';
+import { isMeant, parseEditId, unknownEdit } from './editId.ts';
 import { claimDeleted, decide, type Hand, type HandPlan, type HandTry, refuseInFlight } from './hand.ts';
 import { editsOf, type OpenClient, type OpenEdit, openClients, readOpenClients } from './openClients.ts';
 import { planDiscardCreate, planDiscardFields, planRestore } from './planDiscard.ts';
@@ -34,8 +34,6 @@ export interface DiscardedAll {
   readonly left: number;
 }
 
-const EVERY: EditId = { clientId: '', part: null };
-
 /** Discards every open edit, those that wait for a person too. @throws SyncError WAREHOUSE_BUSY */
 export async function discardAll(hand: Hand): Promise<DiscardedAll> {
   const { warehouse, clock, excluded } = hand;
@@ -43,7 +41,7 @@ export async function discardAll(hand: Hand): Promise<DiscardedAll> {
   for await (const some of openClients(warehouse, clock.now())) {
     const counts = new Map<string, number>();
     await decide(hand, some, (client, now) => {
-      const edits = editsOf(client, excluded).filter((edit) => isMeant(EVERY, edit));
+      const edits = editsOf(client, excluded);
       counts.set(client.id, isFree(client) ? edits.length : -edits.length);
       return isFree(client) && edits.length > 0 ? planDiscard(hand, client, edits, now) : null;
     });

@@ -40,20 +40,19 @@ export interface HandPlan {
   readonly further: readonly Write[];
 }
 
+/** null: nothing to write. */
+type Plan = (client: OpenClient, now: HandTry) => HandPlan | null | Promise<HandPlan | null>;
+
 /** Edits that come without pause are met between two of them, or the person is told. */
 const TRIES_MAX = 6;
 const WAIT_MS = 25;
 
 /**
  * Plans and commits a decision about these clients in one transaction; where they get in each other's way, each in one
- * of its own. `plan` is called anew with what stands then, and may throw; null: nothing to write.
+ * of its own. `plan` is called anew with what stands then, and may throw.
  * @throws SyncError WAREHOUSE_BUSY when a row is on its way to the source, or is edited without pause.
  */
-export async function decide(
-  hand: Hand,
-  clients: readonly OpenClient[],
-  plan: (client: OpenClient, now: HandTry) => HandPlan | null,
-): Promise<void> {
+export async function decide(hand: Hand, clients: readonly OpenClient[], plan: Plan): Promise<void> {
   let left = clients;
   for (let tries = 1; ; tries += 1) {
     if (await tryOnce(hand, left, plan)) return;
@@ -72,14 +71,15 @@ export async function decide(
 }
 
 /** @returns false when a row has moved since it was read, or is claimed. */
-async function tryOnce(
-  hand: Hand,
-  clients: readonly OpenClient[],
-  plan: (client: OpenClient, now: HandTry) => HandPlan | null,
-): Promise<boolean> {
+async function tryOnce(hand: Hand, clients: readonly OpenClient[], plan: Plan): Promise<boolean> {
   const { warehouse, clock } = hand;
   const now = { at: instantFromMs(clock.now()), newId: randomUUID() };
-  const plans = clients.map((client) => plan(client, now)).filter((one) => one !== null);
+  const plans: HandPlan[] = [];
+  for (const client of clients) {
+    const made = await plan(client, now);
+    if (made !== null) plans.push(made);
+  }
+  if (plans.length === 0) return true;
   const writes = plans.flatMap(({ write }) => (write === null ? [] : [write]));
   const options = {
     token: `${newHolder()} 1`,

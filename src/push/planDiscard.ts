@@ -20,7 +20,7 @@ import type { RecordWrite } from './plan.ts';
 const REASON = 'discarded';
 
 /** Row and records of a row that gives these fields up; the others keep their edits. */
-export function discardFields(
+function discardFields(
   client: OpenClient & { readonly row: EditedRow },
   fields: readonly string[],
   /** The conflict that the caller closes itself. */
