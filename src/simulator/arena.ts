@@ -5,7 +5,7 @@
  * its generation tells; a chunk whose bytes are on their way to a socket is pinned and not taken.
  */
 
-export interface Chunk {
+interface Chunk {
   readonly bytes: Buffer;
   used: number;
   generation: number;

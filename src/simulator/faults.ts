@@ -8,7 +8,7 @@ import type { Random } from './random.ts';
 export type RequestKind = 'list' | 'get' | 'write' | 'other';
 
 /** Which requests are hit. With neither `probability` nor `times` every one is. */
-export interface Strike {
+interface Strike {
   /** Chance of each request, 0 to 1. */
   readonly probability?: number;
   /** At most this many requests. */
@@ -87,15 +87,6 @@ export interface Faults {
   /** A field more in every row, with the same value in each. */
   readonly extraField?: { readonly name: string; readonly value: unknown };
 }
-
-/** The faults that hit single requests. */
-export type StrikeName = {
-  [K in keyof Faults]-?: Exclude<Faults[K], undefined> extends Strike
-    ? Exclude<Faults[K], undefined> extends readonly unknown[]
-      ? never
-      : K
-    : never;
-}[keyof Faults];
 
 export interface FaultSwitch {
   readonly faults: Faults;

@@ -6,7 +6,7 @@
  * leaf itself changes, which its version tells.
  */
 
-export interface Leaf {
+interface Leaf {
   /** Names this leaf for good, so that a cache can be keyed by it. */
   readonly serial: number;
   version: number;

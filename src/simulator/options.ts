@@ -6,7 +6,7 @@ import type { Faults } from './faults.ts';
 import type { SimulatorOptions } from './simulator.ts';
 
 /** `count`: a whole number from 0; `share`: 0 to 1; `flag`: there or not; `choice`: one of `choices`. */
-export type SimulateOptionKind = 'count' | 'share' | 'flag' | 'choice' | 'text';
+type SimulateOptionKind = 'count' | 'share' | 'flag' | 'choice' | 'text';
 
 export type SimulateValue = number | boolean | string;
 

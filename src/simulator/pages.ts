@@ -27,7 +27,7 @@ export interface Pages {
 }
 
 /** Bytes that stand until they are released; they must not be changed. */
-export interface Rendering {
+interface Rendering {
   readonly parts: readonly Buffer[];
   release(): void;
 }

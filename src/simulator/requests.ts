@@ -1,6 +1,6 @@
 /** What was asked and answered: counters that never forget, and a bounded log of the last requests. */
 
-export interface RequestEntry {
+interface RequestEntry {
   readonly method: string;
   /** Without the base path. */
   readonly path: string;

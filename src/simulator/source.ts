@@ -10,7 +10,7 @@ import type { Random } from './random.ts';
 import { BLANK_ROW, type ClientRow } from './row.ts';
 import type { Store } from './store.ts';
 
-export interface InsertOptions {
+interface InsertOptions {
   /** Exact stamps; by default created now and never updated. */
   readonly createdOn?: string | null;
   readonly updatedOn?: string | null;
@@ -18,7 +18,7 @@ export interface InsertOptions {
   readonly visibleAfterMs?: number;
 }
 
-export interface UpdateOptions {
+interface UpdateOptions {
   /** Exact stamp; now by default. */
   readonly updatedOn?: string | null;
   /** Changes the row and leaves `updatedOn` as it is: a change that no pull can see. */

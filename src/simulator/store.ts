@@ -24,7 +24,7 @@ export interface Store extends Omit<Rows, 'set' | 'peek' | 'handleOf'> {
   asOf<T>(timeMs: number, read: () => T): T;
 }
 
-export type IndexKey = StampKey | 'id';
+type IndexKey = StampKey | 'id';
 
 interface Change {
   readonly atMs: number;

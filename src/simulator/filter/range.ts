@@ -5,7 +5,7 @@
 import type { StampKey } from '../row.ts';
 import type { CompareOp, Literal, Node } from './ast.ts';
 
-export interface Bound {
+interface Bound {
   readonly key: string;
   readonly exclusive: boolean;
 }
