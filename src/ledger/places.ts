@@ -55,8 +55,12 @@ export interface Walk extends Began {
   readonly behind: readonly string[] | null;
 }
 
-/** All that is remembered of one stream. `beganMs` and `date` are those of the last complete walk. */
-export interface StreamState extends Rest, Began {
+/** All that is remembered of one stream. */
+export interface StreamState extends Rest {
+  /** Of the last complete walk; null: none was completed since the place was taken. */
+  readonly beganMs: number | null;
+  /** Of the last complete walk, or of the request that took the place. */
+  readonly date: Instant | null;
   readonly tail: Tail;
   readonly walk: Walk | null;
 }
@@ -140,14 +144,12 @@ export function initialPlaceStatements(places: ReadonlyMap<Stream, StreamState>)
 }
 
 function parseState(row: Readonly<Record<string, SqlValue>>): StreamState {
-  const atMs = Number(row.at_ms);
   return {
     key: row.key as Instant | null,
     seen: Number(row.seen),
     seam: row.seam as string | null,
-    atMs,
-    // Without a complete walk, what was seen when the place was taken is all that is known.
-    beganMs: row.began_ms === null ? atMs : Number(row.began_ms),
+    atMs: Number(row.at_ms),
+    beganMs: row.began_ms === null ? null : Number(row.began_ms),
     date: row.date as Instant | null,
     walk: row.walk === null ? null : (JSON.parse(String(row.walk)) as Walk),
     tail: row.tail === null ? NO_TAIL : (JSON.parse(String(row.tail)) as Tail),

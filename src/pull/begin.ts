@@ -41,7 +41,7 @@ export function emptyState(nowMs: number): StreamState {
     seen: 0,
     seam: null,
     atMs: nowMs,
-    beganMs: nowMs,
+    beganMs: null,
     date: null,
     tail: NO_TAIL,
     walk: null,
@@ -53,7 +53,9 @@ export function planBegin(state: StreamState, lookbackSeconds: number): Place {
   const { key, seen, seam } = state;
   const resting: Place = { key, seen, seam: seam === null ? null : { id: seam, key } };
   if (key === null) return resting;
-  const leftSeconds = Math.max(0, lookbackSeconds - (state.beganMs - state.atMs) / 1000);
+  // Before a first complete walk the place itself, taken from the newest stamp, is all that is known.
+  const knownSeconds = ((state.beganMs ?? state.atMs) - state.atMs) / 1000;
+  const leftSeconds = Math.max(0, lookbackSeconds - knownSeconds);
   const byOurClock = addSeconds(key, -leftSeconds);
   const bySource = state.date === null ? key : addSeconds(state.date, -lookbackSeconds);
   const from = earlier(byOurClock, bySource);

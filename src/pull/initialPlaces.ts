@@ -28,8 +28,6 @@ async function newestPlace<A extends PullAnswer>(
   { stream, clock, signal }: { stream: Stream; clock: Clock; signal: AbortSignal },
 ): Promise<StreamState> {
   const { key, also } = RANGES[stream];
-  const beganMs = clock.now();
-  let began: { beganMs: number; date: Instant | null } | null = null;
   let below: Instant | null = null;
   for (let skip = 0; skip <= UNREADABLE_MAX; ) {
     const bound = below === null ? `${key} ne null` : `${key} lt ${below}`;
@@ -41,9 +39,7 @@ async function newestPlace<A extends PullAnswer>(
     };
     const answer = await list(request, signal);
     const nowMs = clock.now();
-    const tookSeconds = Math.max(0, nowMs - beganMs) / 1000;
-    began ??= { beganMs, date: answer.date === null ? null : addSeconds(answer.date, -tookSeconds) };
-    const empty = { ...emptyState(nowMs), ...began };
+    const empty = { ...emptyState(nowMs), date: answer.date };
     const row = answer.rows[0];
     if (row === undefined) return empty;
     const stamp = row[key];
@@ -59,7 +55,7 @@ async function newestPlace<A extends PullAnswer>(
       skip = 0;
     }
   }
-  return { ...emptyState(clock.now()), beganMs, date: began?.date ?? null };
+  return emptyState(clock.now());
 }
 
 /** The same, of what a use case is given. */

@@ -27,6 +27,8 @@ interface History {
   readonly dice: Dice;
   readonly world: World;
   readonly mirror: Mirror;
+  /** Does `Date` show the clock that stamps rows? */
+  readonly honestDate: boolean;
   readonly lookbackSeconds: number;
   readonly top: number;
   /** Chance of a kill at each point where one may strike; 0 while the history is at rest. */
@@ -39,16 +41,15 @@ interface History {
 
 function createHistory(seed: number): History {
   const dice = createDice(seed);
-  const world = createWorld({
-    order: dice.of(['text', 'sqlServer'] as const),
-    cap: dice.of([3, 5, 8, 100]),
-    stampSkewMs: dice.of([-2 * HOUR_MS, 0, 2 * HOUR_MS]),
-    dateSkewMs: dice.of([null, -2 * HOUR_MS, 0, 2 * HOUR_MS]),
-  });
+  const stampSkewMs = dice.of([-2 * HOUR_MS, 0, 2 * HOUR_MS]);
+  const dateSkewMs = dice.of([null, -2 * HOUR_MS, 0, 2 * HOUR_MS, stampSkewMs]);
+  const order = dice.of(['text', 'sqlServer'] as const);
+  const world = createWorld({ order, cap: dice.of([3, 5, 8, 100]), stampSkewMs, dateSkewMs });
   return {
     dice,
     world,
     mirror: createMirror(),
+    honestDate: dateSkewMs === stampSkewMs,
     lookbackSeconds: dice.of([0, 30, 300]),
     top: dice.of([3, 5, 10, 100]),
     kill: dice.of([0, 0.01, 0.1]),
@@ -60,7 +61,7 @@ function createHistory(seed: number): History {
 }
 
 /** One thing that happens at the source. */
-function happen({ dice, world, lookbackSeconds }: History): void {
+function happen({ dice, world, lookbackSeconds, honestDate }: History): void {
   const id = dice.of([...world.rows.keys()]);
   const delayMs = dice.chance(0.5) ? 0 : dice.below(lookbackSeconds * 1000);
   const what = dice.below(20);
@@ -77,7 +78,12 @@ function happen({ dice, world, lookbackSeconds }: History): void {
       : addSeconds(instantFromMs(world.clock.now()), -dice.below(1_000_000));
     world.restore(id, old);
   } else if (what === 18 && dice.chance(0.3)) world.create(1, 0, FUTURE);
-  else if (what === 19 && dice.chance(0.3) && id !== undefined) world.update(id, 0, FUTURE);
+  else if (what === 18 && honestDate) {
+    // Stamped ahead, but not so far that it could not be a place: only `Date` tells.
+    const ahead = addSeconds(world.stamp(), dice.below(20 * 3600));
+    if (id !== undefined && dice.chance(0.5)) world.update(id, delayMs, ahead);
+    else world.create(1, delayMs, ahead);
+  } else if (what === 19 && dice.chance(0.3) && id !== undefined) world.update(id, 0, FUTURE);
 }
 
 function pass(history: History, maxMs: number, share = 1): void {
@@ -166,9 +172,9 @@ async function checkRest(history: History): Promise<void> {
   history.kill = 0;
   history.busy = false;
   world.flush();
-  // A skewed `Date` counts too, so rest is three hours here; the places are first seen by the first of these.
+  // A `Date` that is behind counts too, and so do stamps ahead of it; the places are first seen by the first pull.
   for (let n = 0; n < 3; n += 1) {
-    world.advance(3 * HOUR_MS + lookbackSeconds * 1000);
+    world.advance(24 * HOUR_MS + lookbackSeconds * 1000);
     await pull(history);
   }
   const future = [...world.rows.values()].filter((row) => [row.createdOn, row.updatedOn].includes(FUTURE));

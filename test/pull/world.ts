@@ -56,10 +56,8 @@ export function createWorld(options: SourceOptions) {
   let nextId = 0;
   let version = 0;
 
-  const stamp = (beforeMs = 0) => {
-    // Several rows of one transaction share a stamp; .NET stamps have digits below the millisecond.
-    return addSeconds(instantFromMs(nowMs + options.stampSkewMs - beforeMs), 0.000_000_7);
-  };
+  // Several rows of one transaction share a stamp; .NET stamps have digits below the millisecond.
+  const stamp = () => addSeconds(instantFromMs(nowMs + options.stampSkewMs), 0.000_000_7);
   const advance = (ms: number) => {
     nowMs += ms;
     const due = pending.filter((one) => one.dueMs <= nowMs);
@@ -75,6 +73,7 @@ export function createWorld(options: SourceOptions) {
   return {
     clock,
     rows,
+    stamp,
     advance,
     flush: () => advance(Math.max(0, ...pending.map((one) => one.dueMs - nowMs))),
     /** Creates rows with one stamp that become visible after `delayMs`. */
