@@ -74,7 +74,7 @@ export function describePostgres() {
         async open({ now, ...options } = {}) {
           const warehouse = await openWith(options);
           if (now === undefined) return warehouse;
-          clock ??= client().then(takeClock);
+          clock ??= client({ pipeline: true }).then(takeClock);
           const setClock = await clock;
           return withClock(warehouse, () => setClock(now()));
         },

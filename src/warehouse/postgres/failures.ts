@@ -40,7 +40,7 @@ const LOST_CONNECTION =
 /** The SQLSTATEs after which the same transaction may well succeed. */
 const COLLISIONS: ReadonlySet<string> = new Set(['55P03', '40P01', '40001']);
 
-export function codeOf(error: unknown): string {
+function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : '';
 }

@@ -16,7 +16,7 @@ const ACQUIRE = `INSERT INTO mirror_leases AS l (name, holder, fence, expires_ms
   WHERE l.holder IS NULL OR l.expires_ms <= ${NOW_MS} OR (l.holder = $4 AND l.fence = $5)
   RETURNING fence`;
 
-export interface LeaseRequest {
+interface LeaseRequest {
   readonly name: string;
   readonly holder: string;
   readonly ttlMs: number;

@@ -122,7 +122,7 @@ SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT count(*) FROM update
  * between the statement's view and its insert has put on `mirror_deletes`. Both are rare; each has its statement.
  */
 const LOOK = `SELECT id, raw FROM mirror_quarantine WHERE id = ANY ($1::text[])
-  UNION ALL SELECT id, NULL FROM mirror_deletes WHERE id = ANY ($1::text[])`;
+  UNION ALL SELECT id, NULL FROM mirror_deletes WHERE parked = 0 AND id = ANY ($1::text[])`;
 const CURE = 'DELETE FROM mirror_quarantine WHERE id = ANY ($1::text[])';
 /** The rows are this transaction's own, so nothing is waited for. */
 const MARK_SLIPPED_IN = `UPDATE clients SET _revision = ${DELETE_MARK}

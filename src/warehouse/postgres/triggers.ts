@@ -73,7 +73,7 @@ AS 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'`,
       when: `AFTER DELETE ON clients FOR EACH ROW WHEN (OLD._revision <> ${DELETE_MARK} AND OLD._create IS NULL)`,
       declare: '',
       body: `INSERT INTO mirror_deletes (id, values_json, at) VALUES (OLD.id::text, ${deletedJson()}, ${NOW})
-    ON CONFLICT (id) DO NOTHING;
+    ON CONFLICT (id) DO UPDATE SET values_json = excluded.values_json, at = excluded.at, parked = 0;
   ${tell(schema)}
   RETURN NULL;`,
     }),
