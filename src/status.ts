@@ -1,7 +1,10 @@
 /** How the mirror stands: what `status` prints, the worker's page shows and the metrics count. */
 import type { Instant } from './clients/instant.ts';
 import type { Clock } from './clock.ts';
+import { queueOf } from './ledger/editedRows.ts';
+import { countDeadLetters } from './ledger/edits.ts';
 import { type Run, readLastRuns } from './ledger/runs.ts';
+import { type MassEdit, parseMassEdit, tellMassEdit } from './push/guard.ts';
 import type { SqlValue, Warehouse } from './warehouse/warehouse.ts';
 
 export interface Status {
@@ -15,28 +18,32 @@ export interface Status {
   readonly conflicts: number;
   readonly quarantined: number;
   readonly deadLetters: number;
+  /** What the guard against a missing WHERE holds back; null: nothing. */
+  readonly massEdit: MassEdit | null;
   /** Single ids on the to-do list. */
   readonly refetch: number;
   readonly backfill: 'none' | 'running' | 'done';
   readonly lastRuns: readonly Run[];
 }
 
-const COUNTS = `SELECT
+const countsOf = (warehouse: Warehouse): string => `SELECT
   (SELECT count(*) FROM clients WHERE _deleted_at IS NULL) AS live,
   (SELECT count(*) FROM clients WHERE _deleted_at IS NOT NULL) AS deleted,
   (SELECT max(key) FROM mirror_places) AS cursor,
   (SELECT CASE WHEN count(*) = count(began_ms) THEN min(began_ms) END FROM mirror_places) AS began_ms,
-  (SELECT count(*) FROM clients WHERE _base IS NOT NULL OR _create IS NOT NULL) AS edited,
-  (SELECT count(*) FROM mirror_deletes) AS deletes,
+  (SELECT count(*) FROM clients WHERE ${queueOf(warehouse)}) AS edited,
+  (SELECT count(*) FROM mirror_deletes WHERE parked = 0) AS deletes,
   (SELECT count(*) FROM mirror_conflicts WHERE resolved_at IS NULL) AS conflicts,
   (SELECT count(*) FROM mirror_quarantine) AS quarantined,
-  (SELECT count(*) FROM mirror_edits WHERE outcome = 'refused') AS dead_letters,
+  (${countDeadLetters(warehouse.kind)}) AS dead_letters,
+  (SELECT count(*) FROM mirror_deletes WHERE parked = 1) AS dead_deletes,
+  (SELECT value FROM mirror_settings WHERE name = 'mass_edit') AS mass_edit,
   (SELECT count(*) FROM mirror_refetch) AS refetch,
   (SELECT state FROM mirror_backfills WHERE id = (SELECT max(id) FROM mirror_backfills WHERE state <> 'abandoned'))
     AS backfill`;
 
 export async function readStatus(warehouse: Warehouse, clock: Clock): Promise<Status> {
-  const [counts = {}] = await warehouse.read({ sql: COUNTS, params: [] });
+  const [counts = {}] = await warehouse.read({ sql: countsOf(warehouse), params: [] });
   const number = (name: string): number => Number(counts[name] ?? 0);
   const beganMs: SqlValue = counts.began_ms ?? null;
   return {
@@ -46,7 +53,8 @@ export async function readStatus(warehouse: Warehouse, clock: Clock): Promise<St
     pending: number('edited') + number('deletes'),
     conflicts: number('conflicts'),
     quarantined: number('quarantined'),
-    deadLetters: number('dead_letters'),
+    deadLetters: number('dead_letters') + number('dead_deletes'),
+    massEdit: parseMassEdit(counts.mass_edit ?? null),
     refetch: number('refetch'),
     backfill: (counts.backfill ?? 'none') as Status['backfill'],
     lastRuns: await readLastRuns(warehouse),
@@ -60,6 +68,7 @@ export function needsAttention(status: Status): string[] {
     if (count > 0) lines.push(count === 1 ? `1 ${one}` : `${count} ${many}`);
   };
   if (status.backfill !== 'done') lines.push('no finished backfill: run `clients-mirror sync` or `backfill`');
+  if (status.massEdit !== null) lines.push(tellMassEdit(status.massEdit));
   say(
     status.conflicts,
     'conflict: `clients-mirror conflicts list`',

@@ -8,6 +8,7 @@ import { backfillCommand } from './commands/backfill.ts';
 import { completionCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { pushCommand } from './commands/push.ts';
 import { quarantineList, quarantineRetry } from './commands/quarantine.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
@@ -17,6 +18,7 @@ export const COMMANDS: readonly Command[] = [
   backfillCommand,
   syncCommand,
   pullCommand,
+  pushCommand,
   statusCommand,
   quarantineList,
   quarantineRetry,

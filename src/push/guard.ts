@@ -44,8 +44,8 @@ export function tellMassEdit({ changes, deletes }: MassEdit): string {
 }
 
 /** What is held back, as `mirror_settings` has it. */
-export function parseMassEdit(text: string | undefined): MassEdit | null {
-  return text === undefined ? null : (JSON.parse(text) as MassEdit);
+export function parseMassEdit(text: SqlValue): MassEdit | null {
+  return text === null ? null : (JSON.parse(String(text)) as MassEdit);
 }
 
 async function findMassEdit(pass: Pass): Promise<MassEdit | null> {

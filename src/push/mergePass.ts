@@ -11,7 +11,7 @@ import { isRejected } from '../clients/record.ts';
 import { commitEdited, type EditedWrite } from '../ledger/editedWrites.ts';
 import { listRefetch, noteSeen } from '../ledger/refetch.ts';
 import type { Write } from '../warehouse/warehouse.ts';
-import { type Dirty, readDirty } from './dirty.ts';
+import type { Dirty } from './dirty.ts';
 import { CLAIM_MS, type Pass } from './engine.ts';
 import type { Intent } from './plan.ts';
 import { type PushPlan, planPush } from './planPush.ts';
@@ -32,17 +32,15 @@ export interface Claimed {
 }
 
 /**
- * Merges the rows of these ids.
+ * Merges rows that are at the source.
  * @param held the token under which this pass has claimed them already; null: it has not.
  */
 export async function mergeBatch(
   pass: Pass,
-  ids: readonly string[],
+  rows: readonly Dirty[],
   held: string | null = null,
 ): Promise<readonly Claimed[]> {
-  const dirty = (await readDirty(pass, ids, held)).filter(
-    (one) => one.row.create === null && !isWaiting(pass, one),
-  );
+  const dirty = rows.filter((one) => one.row.create === null && !isWaiting(pass, one));
   if (dirty.length === 0) return [];
   const remotes = await readRemotes(
     pass,
@@ -132,7 +130,7 @@ function withEntry({ sent, entry }: Dirty): Dirty['sent'] {
 }
 
 /** An answer older than the row is believed when it says the same a lookback later: until then nothing is asked. */
-function isWaiting(pass: Pass, { listing }: Dirty): boolean {
+export function isWaiting(pass: Pass, { listing }: Dirty): boolean {
   return listing !== undefined && listing.seen !== null && listing.dueAt > pass.now();
 }
 

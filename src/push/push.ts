@@ -5,19 +5,18 @@
  * Lanes, not a queue: rows go in batches, two batches at a time, so that the source is always busy and neither memory
  * nor a poisoned row grows with what waits. A row that fails stays as it is; the pass goes on and tells at its end.
  */
-import type { Instant } from '../clients/instant.ts';
-import { QUEUE_START, readQueue, readQueueEnd } from '../ledger/editedRows.ts';
-import { type RefetchPlace, readDueEdited } from '../ledger/refetch.ts';
 import { type RunSummary, recordRun } from '../rows/run.ts';
 import { endDeadClaims, endOwnClaims } from './claim.ts';
+import { createBatch } from './create.ts';
+import { pushDeletes } from './delete.ts';
+import { readDirty } from './dirty.ts';
 import { createPass, type Pass, type PushEngine } from './engine.ts';
 import { guardMassEdit } from './guard.ts';
-import { type Claimed, mergeBatch } from './mergePass.ts';
+import { mergeBatch } from './mergePass.ts';
+import { listedBatches, queuedBatches } from './queue.ts';
 import { sendAll } from './send.ts';
 import { settleBatch } from './settle.ts';
 
-/** Rows of a batch: ten requests at fifteen ids each. */
-const BATCH = 150;
 const BATCHES_AT_ONCE = 2;
 /** How often a client is merged again in one pass because it changed under an `If-Match`. */
 const ROUNDS_MAX = 3;
@@ -38,6 +37,7 @@ export function push(engine: PushEngine, choice: PushChoice): Promise<RunSummary
       const held = await guardMassEdit(pass, choice.allowMassEdit);
       const only = held !== null && held.changes > 0 ? 'creates' : 'all';
       await eachBatch(pass, queuedBatches(pass, only), stop);
+      if (engine.push.deletes && (held === null || held.deletes === 0)) await pushDeletes(pass);
     });
   });
 }
@@ -86,43 +86,16 @@ async function eachBatch(pass: Pass, batches: AsyncIterable<readonly string[]>, 
 }
 
 async function workOn(pass: Pass, ids: readonly string[]): Promise<void> {
-  let claimed: readonly Claimed[] = await mergeBatch(pass, ids);
+  const dirty = await readDirty(pass, ids, null);
+  let claimed = await mergeBatch(pass, dirty);
   for (let round = 1; claimed.length > 0; round += 1) {
     const sent = await sendAll(pass, claimed);
     await settleBatch(pass, sent);
     const changed = sent.filter(({ outcome }) => outcome === 'changed').map((one) => one.claimed);
     const [first] = changed;
-    if (first === undefined || round === ROUNDS_MAX) return;
-    claimed = await mergeBatch(
-      pass,
-      changed.map(({ id }) => id),
-      first.token,
-    );
+    if (first === undefined || round === ROUNDS_MAX) break;
+    const again = changed.map(({ id }) => id);
+    claimed = await mergeBatch(pass, await readDirty(pass, again, first.token), first.token);
   }
-}
-
-/** The rows that wait for a push now, in batches. What is edited from here on is the next pass's. */
-async function* queuedBatches(pass: Pass, only: 'all' | 'creates'): AsyncGenerator<readonly string[]> {
-  const { warehouse } = pass.engine;
-  const until = await readQueueEnd(warehouse);
-  if (until === null) return;
-  for (let after = QUEUE_START; ; ) {
-    const page = await readQueue(warehouse, { after, until, only }, BATCH);
-    if (page.length > 0) yield page.map(({ id }) => id);
-    const last = page.at(-1);
-    if (last === undefined || page.length < BATCH) return;
-    after = last;
-  }
-}
-
-/** The edited rows that the source has changed too, parked ones as well. */
-async function* listedBatches(pass: Pass): AsyncGenerator<readonly string[]> {
-  const now: Instant = pass.now();
-  for (let after: RefetchPlace | null = null; ; ) {
-    const page = await readDueEdited(pass.engine.warehouse, now, after, BATCH);
-    if (page.length > 0) yield page.map(({ id }) => id);
-    const last = page.at(-1);
-    if (last === undefined || page.length < BATCH) return;
-    after = last;
-  }
+  if (pass.sends) await createBatch(pass, dirty);
 }

@@ -15,6 +15,9 @@ import { type Answered, planPage, tally } from './planPage.ts';
 
 /** Ids worked on at a time; a page's worth of requests at 15 ids each. */
 const BATCH = 150;
+/** Why an id is listed whose client was deleted here and then at the source: a pull under way may bring it back. */
+export const DELETED = 'deleted';
+
 /** Works on everything that is due now. Returns how many rows were written. */
 export async function workRefetch(engine: Engine, lease: Lease): Promise<number> {
   const now = instantFromMs(engine.clock.now());
@@ -33,7 +36,11 @@ async function workBatch(engine: Engine, lease: Lease, due: readonly Refetch[]):
   const ids = due.map((item) => item.id);
   const held = await readHeld(warehouse, ids);
   // A row with a local edit stays listed: only the merge pass, which holds its claim, may settle it.
-  const asked = due.filter((item) => held.get(item.id)?.dirty !== true);
+  const clean = due.filter((item) => held.get(item.id)?.dirty !== true);
+  // What was deleted here and stayed away has nothing to be asked for.
+  const away = clean.filter((item) => item.reason === DELETED && held.get(item.id) === undefined);
+  if (away.length > 0) await warehouse.commit(away.map(settleRefetch), lease);
+  const asked = clean.filter((item) => !away.includes(item));
   if (asked.length === 0) return 0;
   const answer = await source.byIds(
     asked.map((item) => item.id),

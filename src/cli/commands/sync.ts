@@ -1,20 +1,19 @@
 /** `sync` and `pull`: one incremental cycle, and its first half. */
-import { type CommandContext, defineCommand } from '../command.ts';
+import { defineCommand } from '../command.ts';
 import { printSummary } from '../summary.ts';
-
-async function runPullCommand(context: CommandContext, name: string): Promise<0> {
-  const { withEngine } = await import('../../app.ts');
-  const { runPull } = await import('../../sync.ts');
-  printSummary(context, name, await withEngine(context, runPull));
-  return 0;
-}
 
 export const syncCommand = defineCommand({
   name: 'sync',
-  summary: 'one incremental cycle, for cron; starts with a backfill where there was none',
+  summary: 'one incremental cycle, for cron: pulls what changed, then pushes local edits',
+  description: 'Starts with a backfill where there was none.',
   needs: ['api', 'warehouse', 'mirror'],
   json: true,
-  run: (context) => runPullCommand(context, 'sync'),
+  async run(context) {
+    const { withEngine } = await import('../../app.ts');
+    const { runSync } = await import('../../sync.ts');
+    printSummary(context, 'sync', await withEngine(context, runSync));
+    return 0;
+  },
 });
 
 export const pullCommand = defineCommand({
@@ -22,5 +21,10 @@ export const pullCommand = defineCommand({
   summary: 'bring what changed at the source into the warehouse',
   needs: ['api', 'warehouse', 'mirror'],
   json: true,
-  run: (context) => runPullCommand(context, 'pull'),
+  async run(context) {
+    const { withEngine } = await import('../../app.ts');
+    const { runPull } = await import('../../sync.ts');
+    printSummary(context, 'pull', await withEngine(context, runPull));
+    return 0;
+  },
 });

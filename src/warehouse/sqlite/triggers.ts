@@ -127,11 +127,13 @@ BEGIN
   ].join('\n  ')}
 END`;
 
-// AFTER, because a BEFORE trigger of the user may still keep the row; an unpushed create simply goes.
+// AFTER, because a BEFORE trigger of the user may still keep the row; an unpushed create simply goes. An entry is
+// there already where the source refused an earlier delete, and the row had come back.
 const CAPTURE_DELETE = `CREATE TRIGGER clients_capture_delete AFTER DELETE ON clients
 WHEN OLD._revision <> ${DELETE_MARK} AND OLD._create IS NULL
 BEGIN
-  INSERT INTO mirror_deletes (id, values_json, at) VALUES (OLD.id, ${deletedJson()}, ${NOW});
+  INSERT INTO mirror_deletes (id, values_json, at) VALUES (OLD.id, ${deletedJson()}, ${NOW})
+    ON CONFLICT (id) DO UPDATE SET values_json = excluded.values_json, at = excluded.at, parked = 0;
 END`;
 
 const ALL: Readonly<Record<string, string>> = {
