@@ -18,7 +18,7 @@ export interface TestDatabase {
 }
 
 /** URL of a superuser of the run's server; POSTGRES_TEST_URL where it is set. */
-export async function postgresUrl(): Promise<string> {
+async function postgresUrl(): Promise<string> {
   const given = process.env.POSTGRES_TEST_URL;
   if (given !== undefined && given !== '') return given;
   const answer = JSON.parse(await text(connect(inject('postgresDoor'), '127.0.0.1'))) as {

