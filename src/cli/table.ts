@@ -6,8 +6,11 @@ import type { Command } from './command.ts';
 import { apiCreate, apiDelete, apiGet, apiList, apiReplace, apiUpdate } from './commands/api.ts';
 import { backfillCommand } from './commands/backfill.ts';
 import { completionCommand } from './commands/completion.ts';
+import { conflictsList, conflictsResolve } from './commands/conflicts.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { editsDiscard, editsList, editsRetry } from './commands/edits.ts';
+import { explainCommand } from './commands/explain.ts';
 import { pushCommand } from './commands/push.ts';
 import { quarantineList, quarantineRetry } from './commands/quarantine.ts';
 import { simulateCommand } from './commands/simulate.ts';
@@ -20,8 +23,14 @@ export const COMMANDS: readonly Command[] = [
   pullCommand,
   pushCommand,
   statusCommand,
+  conflictsList,
+  conflictsResolve,
   quarantineList,
   quarantineRetry,
+  editsList,
+  editsRetry,
+  editsDiscard,
+  explainCommand,
   apiList,
   apiGet,
   apiCreate,

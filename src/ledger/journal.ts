@@ -2,7 +2,7 @@
  * What a person is shown of local edits: readers of the journal, the conflicts and the rows that wait, one query
  * each. They answer everything as it stands; what may be shown of it is the caller's to decide.
  */
-import type { Instant } from '../clients/instant.ts';
+import { type Instant, instantFromMs } from '../clients/instant.ts';
 import type { Values } from '../clients/merge.ts';
 import { canonicalJson, type FieldValue } from '../clients/record.ts';
 import { type SqlValue, type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
@@ -129,6 +129,44 @@ export async function readWaitingOf(
   const sql = `SELECT id, _edited_at FROM clients
     WHERE id IN (${marks(ids)}) AND (_base IS NOT NULL OR _create IS NOT NULL) ORDER BY _edited_at, id`;
   return (await warehouse.read({ sql, params: ids })).map(toWaiting);
+}
+
+/** When the first open edit of each of these rows was made, and when the source was seen without it. */
+export async function readTimes(
+  warehouse: Warehouse,
+  ids: readonly string[],
+): Promise<
+  readonly { readonly id: string; readonly editedAt: Instant | null; readonly deletedAt: Instant | null }[]
+> {
+  if (ids.length === 0) return [];
+  const sql = `SELECT id, _edited_at, _deleted_at FROM clients WHERE id IN (${marks(ids)})`;
+  return (await warehouse.read({ sql, params: ids })).map((row) => ({
+    ...toWaiting(row),
+    deletedAt: row._deleted_at as Instant | null,
+  }));
+}
+
+/** When the last complete pull began; null: there was none yet. */
+export async function readPulledUntil(warehouse: Warehouse): Promise<Instant | null> {
+  const sql = 'SELECT min(began_ms) AS began_ms, count(*) - count(began_ms) AS missing FROM mirror_places';
+  const [row] = await warehouse.read({ sql, params: [] });
+  const isKnown = row !== undefined && row.began_ms !== null && Number(row.missing) === 0;
+  return isKnown ? instantFromMs(Number(row.began_ms)) : null;
+}
+
+/** What else is noted of these clients: that they must be read again, or came in a row that could not be mirrored. */
+export async function readTodo(
+  warehouse: Warehouse,
+  ids: readonly string[],
+): Promise<readonly { readonly at: Instant; readonly event: string; readonly message: string }[]> {
+  if (ids.length === 0) return [];
+  const sql = `SELECT listed_at AS at, 'to be read again' AS event, reason FROM mirror_refetch WHERE id IN (${marks(ids)})
+    UNION ALL SELECT at, 'quarantined' AS event, reason FROM mirror_quarantine WHERE client_id IN (${marks(ids)})`;
+  return (await warehouse.read({ sql, params: [...ids, ...ids] })).map((row) => ({
+    at: row.at as Instant,
+    event: String(row.event),
+    message: String(row.reason),
+  }));
 }
 
 /** The clients deleted here, oldest first: all, or those of these ids. */

@@ -6,7 +6,7 @@ import { dropSetting } from '../ledger/settings.ts';
 import { isMeant, parseEditId, unknownEdit } from './editId.ts';
 import { claimDeleted, decide, type Hand, type HandPlan, type HandTry, refuseInFlight } from './hand.ts';
 import { editsOf, type OpenClient, type OpenEdit, openClients, readOpenClients } from './openClients.ts';
-import { planDiscardCreate, planDiscardFields, planRestore } from './planDiscard.ts';
+import { planDiscardCreate, planDiscardDelete, planDiscardFields } from './planDiscard.ts';
 
 /**
  * Discards one edit, or all of a client.
@@ -68,12 +68,20 @@ function planDiscard(
   { at }: HandTry,
 ): HandPlan | null {
   const { row, deleted } = client;
-  if (deleted !== null) {
-    refuseInFlight(client);
-    return planRestore(deleted, claimDeleted(hand, client.id, hand.clock.now()), at);
-  }
-  if (row === null) return null;
-  if (row.create !== null) return planDiscardCreate({ ...client, row }, at);
+  const isDelete = edits.some(({ kind }) => kind === 'delete');
   const fields = edits.flatMap(({ field }) => (field === null ? [] : [field]));
-  return planDiscardFields({ ...client, row }, fields, { at });
+  refuseInFlight(client);
+  const back =
+    deleted !== null && isDelete
+      ? planDiscardDelete(deleted, {
+          at,
+          claim: claimDeleted(hand, client.id, hand.clock.now()),
+          isBack: row !== null,
+        })
+      : [];
+  if (row === null) return { write: null, further: back };
+  if (row.create !== null) return planDiscardCreate({ ...client, row }, at);
+  if (fields.length === 0) return { write: null, further: back };
+  const plan = planDiscardFields({ ...client, row }, fields, { at });
+  return { ...plan, further: [...plan.further, ...back] };
 }

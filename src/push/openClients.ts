@@ -15,6 +15,7 @@ import {
   type JournalEntry,
   readDeletedRows,
   readLastEntries,
+  readTimes,
   readWaiting,
   readWaitingOf,
   toValues,
@@ -41,6 +42,8 @@ export interface OpenEdit {
   readonly state: EditState;
   /** When it came into this state; an edit that waits: when the row's first open edit was made. */
   readonly since: Instant | null;
+  /** When the row was deleted, or its first open edit made. */
+  readonly madeAt: Instant | null;
   /** The server's words on a refusal, or what a person should know. */
   readonly message: string | null;
   /** The field is excluded by now: base and value are null here. */
@@ -50,9 +53,11 @@ export interface OpenEdit {
 /** What is open of one client. */
 export interface OpenClient {
   readonly id: string;
-  /** Only a row that waits, or has an open conflict. */
+  /** The row, also one without edits. */
   readonly row: EditedRow | null;
   readonly editedAt: Instant | null;
+  /** When the source was seen without it. */
+  readonly deletedAt: Instant | null;
   readonly deleted: DeletedRow | null;
   readonly push: PushEntry | null;
   readonly conflicts: readonly OpenConflict[];
@@ -91,20 +96,20 @@ export async function* openClients(
 ): AsyncGenerator<readonly OpenClient[]> {
   const waiting = await (ids === undefined ? readWaiting(warehouse) : readWaitingOf(warehouse, ids));
   const deleted = await readDeletedRows(warehouse, ids);
-  const all = [...waiting.map((row) => row.id), ...deleted.map((row) => row.id)];
+  const all = [...new Set([...waiting, ...deleted].map(({ id }) => id))];
   for (let start = 0; start < all.length; start += BATCH) {
     yield await readOpenClients(warehouse, nowMs, all.slice(start, start + BATCH));
   }
 }
 
-/** What is open of these clients, in their order; one of which nothing is open has neither row nor deleted. */
+/** What is open of these clients, in their order; also those of which nothing is open. */
 export async function readOpenClients(
   warehouse: Warehouse,
   nowMs: number,
   ids: readonly string[],
 ): Promise<readonly OpenClient[]> {
   const rows = await readRows(warehouse, ids);
-  const waiting = new Map((await readWaitingOf(warehouse, ids)).map((row) => [row.id, row.editedAt]));
+  const times = new Map((await readTimes(warehouse, ids)).map((row) => [row.id, row]));
   const deleted = new Map((await readDeletedRows(warehouse, ids)).map((row) => [row.id, row]));
   const pushes = await readPushes(warehouse, ids, sqlClock(warehouse.kind, nowMs));
   const conflicts = await readOpenConflicts(warehouse, ids);
@@ -112,7 +117,8 @@ export async function readOpenClients(
   return ids.map((id) => ({
     id,
     row: rows.get(id) ?? null,
-    editedAt: waiting.get(id) ?? null,
+    editedAt: times.get(id)?.editedAt ?? null,
+    deletedAt: times.get(id)?.deletedAt ?? null,
     deleted: deleted.get(id) ?? null,
     push: pushes.get(id) ?? null,
     conflicts: conflicts.get(id) ?? [],
@@ -120,24 +126,36 @@ export async function readOpenClients(
   }));
 }
 
-/** The open edits of one client: its fields in the order in which they were edited, or the whole row. */
+/** The open edits of one client. A delete that the source refused has given the row back, with its edits. */
 export function editsOf(client: OpenClient, excluded: ReadonlySet<string>): readonly OpenEdit[] {
-  const { id, row, deleted } = client;
-  if (deleted !== null) return [wholeRow(client, 'delete', shown(toValues(deleted.document), excluded))];
-  if (row === null) return [];
-  if (row.create !== null) return [wholeRow(client, 'create', shown(row.state.values, excluded))];
+  const { row, deleted } = client;
+  const edits: OpenEdit[] = [];
+  if (deleted !== null) edits.push(wholeRow(client, 'delete', shown(toValues(deleted.document), excluded)));
+  if (row === null) return edits;
+  if (row.create !== null) edits.push(wholeRow(client, 'create', shown(row.state.values, excluded)));
+  else edits.push(...fieldsOf(client, row, excluded));
+  return edits;
+}
+
+function fieldsOf(client: OpenClient, row: EditedRow, excluded: ReadonlySet<string>): readonly OpenEdit[] {
+  const { id } = client;
   return Object.entries(row.state.base).map(([field, base]) => {
     const isHidden = excluded.has(field);
     const value = isHidden ? null : (row.state.values[field] ?? null);
-    const about = { id: `${id}:${field}`, clientId: id, kind: 'field', field } as const;
-    return { ...about, base: isHidden ? null : base, value, isHidden, ...standingOf(client, field) };
+    const madeAt = client.editedAt;
+    const about = { id: `${id}:${field}`, clientId: id, kind: 'field', field, madeAt } as const;
+    const standing = standingOf(client, field);
+    // The server's words may quote the value.
+    const message = isHidden ? null : standing.message;
+    return { ...about, base: isHidden ? null : base, value, isHidden, ...standing, message };
   });
 }
 
 function wholeRow(client: OpenClient, kind: 'create' | 'delete', values: Values): OpenEdit {
   const [base, value] = kind === 'create' ? [null, values] : [values, null];
-  const about = { id: `${client.id}:${kind}`, clientId: client.id, kind, field: null };
-  return { ...about, base, value, isHidden: false, ...wholeStanding(client) };
+  const madeAt = kind === 'delete' ? (client.deleted?.at ?? null) : client.editedAt;
+  const about = { id: `${client.id}:${kind}`, clientId: client.id, kind, field: null, madeAt };
+  return { ...about, base, value, isHidden: false, ...wholeStanding(client, kind) };
 }
 
 /** What a person needs to see of a whole row: no bookkeeping, nothing that is not there. */
@@ -149,12 +167,12 @@ function shown(values: Values, excluded: ReadonlySet<string>): Values {
   );
 }
 
-export type Standing = Pick<OpenEdit, 'state' | 'since' | 'message'>;
+type Standing = Pick<OpenEdit, 'state' | 'since' | 'message'>;
 
 const UNSETTLED = 'sent without an answer: the next push finds out what became of it';
 
 /** How the edit of one field stands. */
-export function standingOf(client: OpenClient, field: string): Standing {
+function standingOf(client: OpenClient, field: string): Standing {
   const local = client.row?.state.values[field] ?? null;
   const since = client.editedAt;
   const sent = client.push?.sent ?? {};
@@ -173,16 +191,23 @@ export function standingOf(client: OpenClient, field: string): Standing {
 }
 
 /** How the insert or delete of a whole row stands. */
-export function wholeStanding(client: OpenClient): Standing {
-  const since = client.deleted?.at ?? client.editedAt;
-  const { push } = client;
-  if (push?.isLive === true && push.sent !== null) return { state: 'in flight', since, message: null };
-  const last = client.last.get('');
-  if ((client.deleted ?? client.row?.state)?.isParked === true) {
+function wholeStanding(client: OpenClient, kind: 'create' | 'delete'): Standing {
+  const { deleted, row, push, editedAt } = client;
+  const [since, isParked] =
+    kind === 'delete'
+      ? [deleted?.at ?? null, deleted?.isParked === true]
+      : [editedAt, row?.state.isParked === true];
+  // The claim of a delete says all that is sent.
+  if (push?.isLive === true && (kind === 'delete' ? !isParked : push.sent !== null)) {
+    return { state: 'in flight', since, message: null };
+  }
+  if (isParked) {
+    const last = client.last.get('');
     const isTold = last !== undefined && isRefusal(last);
     return { state: 'refused', since: isTold ? last.at : since, message: isTold ? last.message : null };
   }
-  return { state: 'pending', since, message: push !== null && push.sent !== null ? UNSETTLED : null };
+  const isUnsettled = push !== null && (kind === 'delete' || push.sent !== null);
+  return { state: 'pending', since, message: isUnsettled ? UNSETTLED : null };
 }
 
 function isRefusal({ outcome }: JournalEntry): boolean {

@@ -12,7 +12,7 @@ import type { EditedRow } from '../ledger/editedRows.ts';
 import { addEntry, type DeletedRow, toValues } from '../ledger/journal.ts';
 import { listRefetch } from '../ledger/refetch.ts';
 import { ownDelete } from '../warehouse/dialect.ts';
-import { type Statement, statement } from '../warehouse/warehouse.ts';
+import { type Statement, statement, type Write } from '../warehouse/warehouse.ts';
 import { type HandPlan, intentWithout, refuseInFlight } from './hand.ts';
 import type { OpenClient } from './openClients.ts';
 import type { RecordWrite } from './plan.ts';
@@ -94,32 +94,41 @@ export function planDiscardCreate(client: OpenClient & { readonly row: EditedRow
   };
 }
 
+interface DiscardDelete {
+  readonly at: Instant;
+  readonly claim: readonly [Statement, Statement];
+  /** The source refused the delete, and the row is back, with edits of its own. */
+  readonly isBack: boolean;
+}
+
 /** A row deleted here comes back as the source had it, without the edits that it had when it was deleted. */
-export function planRestore(
+export function planDiscardDelete(
   deleted: DeletedRow,
-  claim: readonly [Statement, Statement],
-  at: Instant,
-): HandPlan {
+  { at, claim, isBack }: DiscardDelete,
+): readonly Write[] {
   const { _base: base, _extra: extra, ...document } = deleted.document;
   const now = toValues(document);
-  const edited = toValues((base ?? {}) as Readonly<Record<string, unknown>>);
-  const values = { ...now, ...edited };
   const entry = { outcome: 'discarded', message: null } as const;
-  const journal = Object.entries(edited).map(([field, before]) =>
-    addEntry(deleted.id, { ...entry, field, base: before, value: now[field] ?? null }, at),
+  const gone = addEntry(
+    deleted.id,
+    { ...entry, field: null, base: canonicalJson(present(now)), value: null },
+    at,
   );
-  return {
-    write: null,
-    further: [
-      claim[0],
-      statement('DELETE FROM mirror_deletes WHERE id = ? AND at = ?', [deleted.id, deleted.at], 1),
-      { kind: 'rows', rows: [recordOf(values, extra)], noted: Number.MAX_SAFE_INTEGER, at, trust: 'list' },
-      ...journal,
-      addEntry(deleted.id, { ...entry, field: null, base: canonicalJson(present(now)), value: null }, at),
-      listRefetch(deleted.id, REASON, at),
-      claim[1],
-    ],
-  };
+  const forget = statement('DELETE FROM mirror_deletes WHERE id = ? AND at = ?', [deleted.id, deleted.at], 1);
+  if (isBack) return [claim[0], forget, gone, claim[1]];
+  const edited = toValues((base ?? {}) as Readonly<Record<string, unknown>>);
+  const row = recordOf({ ...now, ...edited }, extra);
+  return [
+    claim[0],
+    forget,
+    { kind: 'rows', rows: [row], noted: Number.MAX_SAFE_INTEGER, at, trust: 'list' },
+    ...Object.entries(edited).map(([field, before]) =>
+      addEntry(deleted.id, { ...entry, field, base: before, value: now[field] ?? null }, at),
+    ),
+    gone,
+    listRefetch(deleted.id, REASON, at),
+    claim[1],
+  ];
 }
 
 function recordOf(values: Values, extra: unknown): ClientRecord {

@@ -76,13 +76,13 @@ function planFor(
 ): ResolvePlan {
   const { client, conflict, take } = input;
   const { row, deleted, id } = client;
-  if (deleted !== null) {
+  if (row === null) {
+    const back = `the client was deleted here: \`edits discard ${id}:delete\` brings it back`;
     return {
       kind: 'cannot',
-      says: `the client was deleted here: \`edits discard ${id}:delete\` brings it back`,
+      says: deleted === null ? 'the client is no longer in the mirror under this id' : back,
     };
   }
-  if (row === null) return { kind: 'cannot', says: 'the client is no longer in the mirror under this id' };
   if (take === 'local' && conflict.field !== null && hand.excluded.has(conflict.field)) {
     return { kind: 'cannot', says: `${conflict.field} is left out of this mirror (MIRROR_EXCLUDE_FIELDS)` };
   }

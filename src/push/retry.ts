@@ -39,29 +39,22 @@ export async function retryEdits(hand: Hand, id: string): Promise<Retried> {
 
 const RETRIED = { outcome: 'retried', message: null } as const;
 
-function planRetry(client: OpenClient, edits: readonly OpenEdit[], { at }: HandTry): HandPlan | null {
+function planRetry(client: OpenClient, edits: readonly OpenEdit[], { at }: HandTry): HandPlan {
   refuseInFlight(client);
   const { row, deleted, id } = client;
-  if (deleted !== null) {
-    return {
-      write: null,
-      further: [
-        statement('UPDATE mirror_deletes SET parked = 0 WHERE id = ? AND at = ?', [id, deleted.at], 1),
-        addEntry(id, { ...RETRIED, field: null, base: null, value: null }, at),
-      ],
-    };
-  }
-  if (row === null) return null;
+  const ofRow = edits.filter(({ kind }) => kind !== 'delete');
+  const further =
+    deleted !== null && ofRow.length < edits.length
+      ? [
+          statement('UPDATE mirror_deletes SET parked = 0 WHERE id = ? AND at = ?', [id, deleted.at], 1),
+          addEntry(id, { ...RETRIED, field: null, base: null, value: null }, at),
+        ]
+      : [];
+  if (row === null || ofRow.length === 0) return { write: null, further };
   const { extra, base, isDeleted } = row.state;
-  return {
-    write: {
-      read: row,
-      row: { values: {}, extra, base, isParked: false, isDeleted },
-      intent: intentWithout(client, []),
-      records: edits.map((edit) => retried(row, edit)),
-    },
-    further: [],
-  };
+  const next = { values: {}, extra, base, isParked: false, isDeleted };
+  const records = ofRow.map((edit) => retried(row, edit));
+  return { write: { read: row, row: next, intent: intentWithout(client, []), records }, further };
 }
 
 function retried({ state }: EditedRow, { field }: OpenEdit): RecordWrite {
