@@ -6,14 +6,13 @@ import { defineCommand } from '../command.ts';
 import { withHand } from '../hand.ts';
 import { showTime, showValue } from '../values.ts';
 
-const TAKES = `local   the local value is sent; of a client deleted at the source it creates the client anew
-remote  the source's value stands and the edit is dropped; a client deleted at the source stays deleted`;
-
 export const conflictsList = defineCommand({
   name: 'conflicts list',
   summary: 'the open ones, and marked as resolved those of the last MIRROR_KEEP_DAYS',
-  description: `Each with the values of base (what both sides last agreed on), local and remote. Open ones first.
-A conflict without a field is of the whole client: it was deleted at the source while it was edited here.`,
+  description: [
+    'Each with the values of base (what both sides last agreed on), local and remote; open ones first.',
+    'A conflict without a field is of the whole client: it was deleted at the source while it was edited here.',
+  ].join(' '),
   needs: ['warehouse', 'mirror'],
   json: true,
   async run(context) {
@@ -27,15 +26,18 @@ A conflict without a field is of the whole client: it was deleted at the source 
 export const conflictsResolve = defineCommand({
   name: 'conflicts resolve',
   summary: 'say which side of a conflict stands',
-  description: `Says which side stands:
-  ${TAKES.replace('\n', '\n  ')}
-A conflict that was resolved the other way gives its losing value back as a new edit, which the next push sends.
-Where the field was edited again since, nothing is done: that edit waits in \`edits list\`.
-CLIENT instead of a conflict's id means its open conflicts; where it has none, the newest of each field.`,
+  description: `  local   the local value is sent; a client deleted at the source is created anew
+  remote  the source's value stands, the edit is dropped; a deleted client stays so
+
+${[
+  'A conflict that was resolved the other way gives its losing value back as a new edit, for the next push.',
+  'Where the field was edited again since, nothing is done: that edit waits in `edits list`.',
+  "A client's id means its open conflicts; where it has none, the newest of each field.",
+].join(' ')}`,
   arguments: {
     id: { help: 'id of a conflict as `conflicts list` prints it, or of a client', required: true },
   },
-  options: { take: { help: 'local or remote', kind: oneOf('local', 'remote') } },
+  options: { take: { help: 'the side that stands; required', kind: oneOf('local', 'remote') } },
   needs: ['warehouse', 'mirror'],
   json: true,
   async run(context, { args, flags }) {

@@ -7,10 +7,12 @@ import { showTime, showValue } from '../values.ts';
 export const explainCommand = defineCommand({
   name: 'explain',
   summary: "one client's life in order: pulled, edited, merged, pushed, refused",
-  description: `Tells what the warehouse remembers of a client, the oldest first, each with its time and values: changes
-at the source, the last complete pull, edits made here, merges and conflicts, what was pushed and what became of it.
-Settled edits and conflicts are remembered for MIRROR_KEEP_DAYS. Values of excluded fields are hidden.
-A client that was inserted here is found under its local id as well.`,
+  description: [
+    'Tells what the warehouse remembers of a client, the oldest first, each with its time and values: changes at the',
+    'source, the last complete pull, edits made here, merges and conflicts, what was pushed and what became of it.',
+    'Settled edits and conflicts are remembered for MIRROR_KEEP_DAYS. Values of excluded fields are hidden.',
+    'A client that was inserted here is found under its local id as well.',
+  ].join(' '),
   arguments: { id: { help: 'id of the client', required: true } },
   needs: ['warehouse', 'mirror'],
   json: true,
