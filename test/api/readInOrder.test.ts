@@ -262,6 +262,15 @@ describe('readInOrder', () => {
       const { got, last } = await play({ rows });
       expect(new Set(got.map((one) => one.split('@')[0]))).toEqual(new Set(['1', '2', '3', '4']));
       expect(last).toEqual(place(2, 1, 4));
+      const rejected = await play({ rows: [row(1, 1), row(2, 1, { readable: 'rejected' })] });
+      expect(rejected.last).toEqual(place(1, 2, 2));
+    });
+
+    it('ends at the last readable row, with its own count', async () => {
+      const bad = Array.from({ length: 7 }, (_, n) => row(n + 3, 1, { readable: 'noId' }));
+      const { end, pages } = await play({ rows: [row(1, 1), row(2, 1), ...bad], top: 4 });
+      expect(end).toEqual(place(1, 2, 2));
+      expect(new Set(pages.flat()).size).toBe(9);
     });
 
     it.each(['noId', 'noKey'] as const)(

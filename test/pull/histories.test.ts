@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { type PageRequest, type Place, type Range, readInOrder } from '../../src/api/readInOrder.ts';
-import { addSeconds, instantFromMs } from '../../src/clients/instant.ts';
+import { addSeconds } from '../../src/clients/instant.ts';
 import { initialPlaces, type PullAnswer, pullStreams } from '../../src/pull/incremental.ts';
 import {
   createDice,
@@ -73,9 +73,7 @@ function happen({ dice, world, lookbackSeconds, honestDate }: History): void {
     for (const one of many) world.update(one, delayMs);
   } else if (what < 17 && id !== undefined) world.remove(id);
   else if (what < 18 && id !== undefined) {
-    const old = dice.chance(0.5)
-      ? null
-      : addSeconds(instantFromMs(world.clock.now()), -dice.below(1_000_000));
+    const old = dice.chance(0.5) ? null : addSeconds(world.stamp(), -dice.below(1_000_000));
     world.restore(id, old);
   } else if (what === 18 && dice.chance(0.3)) world.create(1, 0, FUTURE);
   else if (what === 18 && honestDate) {

@@ -18,13 +18,20 @@ function scene(more: Partial<SourceOptions> = {}, lookbackSeconds = L) {
   let requests: PageRequest[] = [];
   const list = async (request: PageRequest): Promise<PullAnswer> => {
     requests.push(request);
-    return { rows: world.answer(request), date: world.date(), noted: mirror.revision() };
+    const [rows, noted] = [world.answer(request), mirror.revision()];
+    if (request.filter?.includes('eq null')) world.advance(slowMs);
+    return { rows, date: world.date(), noted };
   };
   let interrupt = () => {};
+  let slowMs = 0;
   return {
     world,
     mirror,
     list,
+    /** From now on an answer of the stream `created` takes so long after its rows were looked up. */
+    slow: (ms: number) => {
+      slowMs = ms;
+    },
     killAt: (n: number) => {
       let left = n;
       interrupt = () => {
@@ -155,6 +162,27 @@ describe('pullStreams', () => {
     expect(ids(it)).toHaveLength(5);
     expect(ids(it).every(it.holds)).toBe(true);
   });
+
+  it.each([
+    ['by our clock', { dateSkewMs: null }, 0],
+    ["by the source's date, a stamp being ahead of it", {}, 5000],
+  ])(
+    'sees what became visible while the first request was under way, %s',
+    async (_, clocks, aheadSeconds) => {
+      const it = scene(clocks);
+      it.world.create(1, 299_900);
+      it.world.advance(169_900);
+      it.world.create(1, 0, addSeconds(it.world.stamp(), aheadSeconds));
+      await it.start();
+      it.world.advance(100_000);
+      it.slow(60_000);
+      await it.pull();
+      it.slow(0);
+      expect(ids(it)).toHaveLength(2);
+      await it.pull();
+      expect(ids(it).every(it.holds)).toBe(true);
+    },
+  );
 
   it("sees a commit that began before the place's key was first seen, long after a pull that was paused", async () => {
     const it = scene({ dateSkewMs: null });
