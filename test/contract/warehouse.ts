@@ -462,11 +462,13 @@ export function describeWarehouse(name: string, make: MakeWarehouse, part: Contr
             ms,
             10_000_000_000,
           ]),
-          statement('INSERT INTO mirror_settings (name, value) VALUES (?, ?)', ['t', '5']),
+          statement('INSERT INTO mirror_settings (name, value) VALUES (?, ?)', ['t', 5]),
         ]);
         expect(await read('SELECT backfill_id, seen, rows, key, done FROM mirror_windows')).toEqual([
           { backfill_id: 7, seen: ms, rows: 10_000_000_000, key: null, done: 0 },
         ]);
+        // A driver that binds every number as a real would keep '5.0' in a column of text.
+        expect(await read('SELECT value FROM mirror_settings')).toEqual([{ value: '5' }]);
       });
 
       it('runs many commits side by side without losing one', async () => {

@@ -7,7 +7,6 @@
  * user can look like ours, whatever it copies. SQLite does not run a trigger inside itself: what another trigger
  * writes to `clients` during our bookkeeping would go unseen, hence `capturing` and the refusal that names it.
  */
-import { FIELDS } from '../../clients/fields.ts';
 import { DELETE_MARK, SQLITE_NEW_UUID } from '../dialect.ts';
 import {
   ANY_CHANGED,
@@ -150,6 +149,3 @@ export const SQLITE_TRIGGERS: readonly string[] = Object.entries(ALL).flatMap(([
   `DROP TRIGGER IF EXISTS ${name}`,
   sql,
 ]);
-
-/** Columns that the triggers know, for the test that compares them with the table. */
-export const TRIGGER_COLUMNS: readonly string[] = [...FIELDS.map((field) => field.column), ...BOOKKEEPING];
