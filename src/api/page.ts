@@ -6,7 +6,7 @@
 import type { Instant } from '../clients/instant.ts';
 import { isRejected, type ReadRow } from '../clients/record.ts';
 
-export type Key = 'createdOn' | 'updatedOn';
+type Key = 'createdOn' | 'updatedOn';
 
 /** What is read, in (key, id) order. */
 export interface Range {

@@ -22,7 +22,7 @@ import {
 import { createWatch, stuck } from './readWatch.ts';
 
 export { ahead } from './ahead.ts';
-export type { Asked, Key, PageAnswer, PageRequest, Place, Range } from './page.ts';
+export type { Asked, PageAnswer, PageRequest, Place, Range } from './page.ts';
 
 export interface Page<A extends PageAnswer> {
   /** The rows that the read had not met so far, at least one, rejected ones included. */

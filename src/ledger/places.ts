@@ -116,7 +116,7 @@ export async function readStreamStates(warehouse: Warehouse): Promise<ReadonlyMa
 }
 
 /** Writes all that is remembered of a stream. */
-export function savePlace(stream: Stream, state: StreamState): Statement {
+function savePlace(stream: Stream, state: StreamState): Statement {
   return statement(
     `INSERT INTO mirror_places (stream, key, seen, seam, at_ms, began_ms, date, walk, tail)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

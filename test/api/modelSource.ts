@@ -17,7 +17,7 @@ export interface ModelRow {
 }
 
 export type IdOrder = 'text' | 'sqlServer';
-export type Option = '$filter' | '$orderby' | '$skip' | '$top';
+type Option = '$filter' | '$orderby' | '$skip' | '$top';
 
 export interface Server {
   readonly order: IdOrder;
