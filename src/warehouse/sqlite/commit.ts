@@ -61,7 +61,9 @@ export function commit(session: Session, writes: readonly Write[], lease?: Lease
     const results = writes.map((write) => apply(session, write));
     const last = session.revisions.last();
     // Last: until here every row that we wrote is above the counter, by which the triggers know it for ours.
-    if (last !== stored) statements.prepare('UPDATE mirror_revision SET value = ?').run(BigInt(last));
+    // With the write lock ours no capture is under way: a mark that is left comes of a RAISE(FAIL) of the user's.
+    if (last !== stored)
+      statements.prepare('UPDATE mirror_revision SET value = ?, capturing = NULL').run(BigInt(last));
     statements.prepare('COMMIT').run();
     return results;
   } catch (error) {
@@ -73,7 +75,7 @@ export function commit(session: Session, writes: readonly Write[], lease?: Lease
 
 /** The counter of `_revision`. */
 export function readRevision(statements: Statements): number {
-  const row = statements.prepareRaw('SELECT value, capturing FROM mirror_revision').get();
+  const row = statements.prepareRaw('SELECT value FROM mirror_revision').get();
   if (row === undefined)
     throw new SyncError('WAREHOUSE_FAILED', 'the table mirror_revision has lost its row');
   return Number(row[0]);

@@ -146,6 +146,18 @@ describe('SQLITE_TRIGGERS', () => {
     expect(await base(other)).toMatchObject({ fico: 2 });
   });
 
+  it('recovers from a trigger of the user that fails halfway', async () => {
+    const [id] = await two();
+    await user.run(`CREATE TRIGGER halfway AFTER UPDATE ON clients WHEN NEW._base IS NOT NULL BEGIN
+      SELECT RAISE(FAIL, 'halfway'); END`);
+    await expect(user.run(`UPDATE clients SET fax = '1' WHERE id = '${id}'`)).rejects.toThrow('halfway');
+    expect(await base(id)).toEqual({ fax: null });
+    await user.run('DROP TRIGGER halfway');
+    await warehouse.commit([rowsWrite([client()])]);
+    await user.run(`UPDATE clients SET fico = 3 WHERE id = '${id}'`);
+    expect(await base(id)).toEqual({ fax: null, fico: 1 });
+  });
+
   it('does the same with recursive triggers', async () => {
     const [id] = await two();
     await user.run('PRAGMA recursive_triggers = ON');
