@@ -6,7 +6,7 @@ import { dropSetting } from '../ledger/settings.ts';
 import { isMeant, parseEditId, unknownEdit } from './editId.ts';
 import { claimDeleted, decide, type Hand, type HandPlan, type HandTry, refuseInFlight } from './hand.ts';
 import { editsOf, type OpenClient, type OpenEdit, openClients, readOpenClients } from './openClients.ts';
-import { planDiscardCreate, planDiscardDelete, planDiscardFields } from './planDiscard.ts';
+import { knownId, planDiscardCreate, planDiscardDelete, planDiscardFields } from './planDiscard.ts';
 
 /**
  * Discards one edit, or all of a client.
@@ -56,9 +56,12 @@ export async function discardAll(hand: Hand): Promise<DiscardedAll> {
   return { discarded, clients, left };
 }
 
-/** An insert that was sent may be at the source; a sent update or delete that ended is read again. */
-function isFree({ push, row }: OpenClient): boolean {
-  return push === null || !(push.isLive || (row?.create != null && push.sent !== null));
+/** Of an insert that was sent it may be unknown whether it is there; a sent update or delete that ended is read again. */
+function isFree(client: OpenClient): boolean {
+  const { push, row } = client;
+  if (push === null) return true;
+  const isUnknown = row?.create != null && push.sent !== null && knownId(client) === null;
+  return !push.isLive && !isUnknown;
 }
 
 function planDiscard(

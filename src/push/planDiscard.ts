@@ -66,11 +66,15 @@ export function planDiscardFields(
   };
 }
 
-/** An insert that is not at the source simply goes. @throws SyncError WAREHOUSE_BUSY when it may be there. */
+/**
+ * An insert that is not at the source simply goes. One that is there, but whose row could not take its id, goes too:
+ * the client comes with the next cycle. @throws SyncError WAREHOUSE_BUSY when nobody knows yet whether it is there.
+ */
 export function planDiscardCreate(client: OpenClient & { readonly row: EditedRow }, at: Instant): HandPlan {
   refuseInFlight(client);
   const { row, push, id } = client;
-  if (push !== null && push.sent !== null) {
+  const known = knownId(client);
+  if (push !== null && push.sent !== null && known === null) {
     throw new SyncError('WAREHOUSE_BUSY', `client ${id} may be at the source already`, {
       hint: '`clients-mirror push` finds out; then it can be discarded, or deleted there.',
     });
@@ -84,14 +88,19 @@ export function planDiscardCreate(client: OpenClient & { readonly row: EditedRow
     outcome: 'discarded',
     message: null,
   };
-  const known = row.create?.id;
   return {
     write: { read: row, row: null, intent: null, records: [record] },
     further: [
       ...ownDelete('id = ? AND _create IS NOT NULL', [id]).map((one) => ({ ...one, expect: 1 })),
-      ...(known === undefined ? [] : [listRefetch(known, REASON, at)]),
+      ...(known === null ? [] : [listRefetch(known, REASON, at)]),
     ],
   };
+}
+
+/** The id that the source gave a row inserted here, where it is known. */
+export function knownId({ row, push }: OpenClient): string | null {
+  const id = push?.before?.id ?? row?.create?.id;
+  return typeof id === 'string' ? id : null;
 }
 
 interface DiscardDelete {

@@ -128,7 +128,8 @@ function planRow(input: ResolveInput): ResolvePlan {
     return dirty.length > 0 || isOpen ? dropEdit(input, dirty) : stands('the client stays deleted already');
   }
   if (isOpen) return cannot('the client is at the source again: the next push merges its edits');
-  if (take === 'remote') return cannot('the client is at the source again: discard its edits one by one');
+  if (take === 'remote')
+    return cannot('the client is at the source: its deletion there does not stand any more');
   return bringBackRow(input, edited);
 }
 

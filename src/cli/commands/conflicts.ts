@@ -26,8 +26,8 @@ export const conflictsList = defineCommand({
 export const conflictsResolve = defineCommand({
   name: 'conflicts resolve',
   summary: 'say which side of a conflict stands',
-  description: `  local   the local value is sent; a client deleted at the source is created anew
-  remote  the source's value stands, the edit is dropped; a deleted client stays so
+  description: `  local   the local value is sent; of a deleted client: it is created anew
+  remote  the source's value stands and the edit is dropped
 
 ${[
   'A conflict that was resolved the other way gives its losing value back as a new edit, for the next push.',
