@@ -68,6 +68,6 @@ async function count(warehouse: Warehouse, from: string, params: readonly SqlVal
 
 /** Are there fewer live clients than this? Counts no farther. */
 async function hasFewer(warehouse: Warehouse, bound: number): Promise<boolean> {
-  const some = '(SELECT 1 FROM clients WHERE _deleted_at IS NULL LIMIT ?) AS some';
-  return (await count(warehouse, some, [Math.ceil(bound)])) < bound;
+  const live = '(SELECT 1 FROM clients WHERE _deleted_at IS NULL LIMIT ?) AS live';
+  return (await count(warehouse, live, [Math.ceil(bound)])) < bound;
 }

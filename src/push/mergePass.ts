@@ -60,7 +60,7 @@ export async function mergeBatch(
     if (plan.write === null) continue;
     writes.push(plan.write);
     if (plan.request !== null)
-      claimed.push({ ...plan.request, id: one.row.id, held: one.held, token, deadlineMs });
+      claimed.push({ ...plan.request, id: one.row.id, held: heldAfter(one, plan.write), token, deadlineMs });
   }
   if (writes.length + further.length === 0) return [];
   const options = { token, held, claimMs: CLAIM_MS, clock: pass.sqlClock(), at: pass.now() };
@@ -70,6 +70,16 @@ export async function mergeBatch(
     writes.filter(({ read }) => taken.has(read.id)),
   );
   return claimed.filter(({ id }) => taken.has(id));
+}
+
+/** What waits for a person once this is written: the settle must not take it for pending. */
+function heldAfter({ held }: Dirty, { records }: EditedWrite): Dirty['held'] {
+  const disputed = { ...held.disputed };
+  for (const record of records) {
+    const isOpen = record.kind === 'conflict' && record.resolution === null;
+    if (isOpen && record.field !== null) disputed[record.field] = record.local;
+  }
+  return { ...held, disputed };
 }
 
 interface OnePlan {

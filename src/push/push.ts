@@ -5,6 +5,7 @@
  * Lanes, not a queue: rows go in batches, two batches at a time, so that the source is always busy and neither memory
  * nor a poisoned row grows with what waits. A row that fails stays as it is; the pass goes on and tells at its end.
  */
+import { setMaxListeners } from 'node:events';
 import { type RunSummary, recordRun } from '../rows/run.ts';
 import { endDeadClaims, endOwnClaims } from './claim.ts';
 import { createBatch } from './create.ts';
@@ -52,6 +53,8 @@ type Work = (pass: Pass, stop: AbortController) => Promise<void>;
 async function runPass(engine: PushEngine, sends: boolean, work: Work): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([engine.signal, stop.signal]);
+  // Every request of two batches listens to it.
+  setMaxListeners(0, signal);
   const pass = createPass({ ...engine, signal }, sends);
   await endDeadClaims(pass);
   try {

@@ -32,17 +32,15 @@ export async function readRemotes(
   forWrite: boolean,
 ): Promise<ReadonlyMap<string, Remote>> {
   const found = new Map<string, Remote>();
-  const wantsEtags = forWrite && pass.sends;
-  const [first] = ids;
-  if (wantsEtags && pass.sendsEtags === null && first !== undefined) await readOne(pass, first, found);
-  if (!(wantsEtags && pass.sendsEtags === true))
-    await readMany(
-      pass,
-      ids.filter((id) => !found.has(id)),
-      found,
-    );
-  const left = ids.filter((id) => !found.has(id));
-  await inLanes(left, pass.engine.options.concurrency, (id) => readOne(pass, id, found));
+  const left = () => ids.filter((id) => !found.has(id));
+  const readEach = (some: readonly string[], isLastTry: boolean) =>
+    inLanes(some, pass.engine.options.concurrency, (id) => readOne(pass, id, found, isLastTry));
+  if (forWrite && pass.sends) {
+    if (pass.sendsEtags === null) await readEach(ids.slice(0, 1), false);
+    if (pass.sendsEtags === true) await readEach(left(), false);
+  }
+  await readMany(pass, left(), found);
+  await readEach(left(), true);
   return found;
 }
 
@@ -54,7 +52,12 @@ async function readMany(pass: Pass, ids: readonly string[], found: Map<string, R
   }
 }
 
-async function readOne(pass: Pass, id: string, found: Map<string, Remote>): Promise<void> {
+async function readOne(
+  pass: Pass,
+  id: string,
+  found: Map<string, Remote>,
+  isLastTry: boolean,
+): Promise<void> {
   try {
     const client = await pass.engine.source.byId(id, pass.engine.signal);
     const { at } = client;
@@ -63,9 +66,9 @@ async function readOne(pass: Pass, id: string, found: Map<string, Remote>): Prom
       found.set(id, toRemote(pass, client.row, { etag: client.etag, inScope: client.inScope, at }));
     } else found.set(id, { answer: { found: false }, row: null, etag: null, inScope: true, at });
   } catch (error) {
-    // One client that may not be read stops no other.
+    // One client that may not be read stops no other; a list may show it all the same.
     if (!isSyncError(error, 'DENIED') && !isSyncError(error, 'UNLISTED')) throw error;
-    pass.failures.note(error);
+    if (isLastTry) pass.failures.note(error);
   }
 }
 

@@ -1,25 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { describePostgres } from '../support/postgresWarehouse.ts';
-import { makeSqlite } from '../support/sqlite.ts';
-import { createWorld, type World, type WorldOptions } from './world.ts';
+import { expect, it } from 'vitest';
+import { describeBoth } from './warehouses.ts';
 
-const postgres = describePostgres();
-beforeAll(() => postgres.begin());
-afterAll(() => postgres.end());
-
-const WAREHOUSES = [
-  ['sqlite', makeSqlite],
-  ['postgres', () => postgres.make()],
-] as const;
-
-describe.each(WAREHOUSES)('push from %s', (_name, make) => {
-  let world: World;
-  const begin = async (options: Omit<WorldOptions, 'make'> = {}) => {
-    world = await createWorld({ make, ...options });
-    return world;
-  };
-  afterEach(() => world.close());
-
+describeBoth('push', (begin) => {
   it('carries an UPDATE to the source, and a change made there meanwhile survives', async () => {
     const { simulator, sql, ids, row, push } = await begin();
     const [id = ''] = ids();

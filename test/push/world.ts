@@ -33,6 +33,7 @@ export interface WorldOptions {
 }
 
 export interface World {
+  readonly kind: Warehouse['kind'];
   readonly simulator: Simulator;
   readonly warehouse: Warehouse;
   readonly engine: PushEngine;
@@ -116,6 +117,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const sql = async (text: string) => user.run(text);
   simulator.requests.clear();
   return {
+    kind: warehouse.kind,
     simulator,
     warehouse,
     engine,
