@@ -35,6 +35,7 @@ export interface WorldOptions {
 export interface World {
   readonly kind: Warehouse['kind'];
   readonly simulator: Simulator;
+  readonly api: ClientsApi;
   readonly warehouse: Warehouse;
   readonly engine: PushEngine;
   readonly clock: FakeClock;
@@ -119,6 +120,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   return {
     kind: warehouse.kind,
     simulator,
+    api,
     warehouse,
     engine,
     clock,
