@@ -70,7 +70,8 @@ async function floor(): Promise<Measured> {
     return run(sqliteStore(db, table, own));
   }
   const { default: pg } = await import('pg');
-  const pool = new pg.Pool({ connectionString: warehouseUrl, max: concurrency });
+  // The triggers must take the floor's rows for the mirror's own, as they take ours.
+  const pool = new pg.Pool({ connectionString: warehouseUrl, max: concurrency, options: '-c mirror.own=on' });
   if (!own)
     await pool.query('CREATE TABLE bare AS SELECT * FROM clients; ALTER TABLE bare ADD PRIMARY KEY (id)');
   const result = await run(postgresStore(pool, table, own));

@@ -66,7 +66,8 @@ export function createSource(parts: SourceParts): Source {
     try {
       return { ...(await reader.page({ ...request, top }, signal)), noted, at: now() };
     } catch (error) {
-      if (!isSyncError(error, 'BODY_TOO_LARGE') || top === 1) throw error;
+      // Two is the least: one row is the seam.
+      if (!isSyncError(error, 'BODY_TOO_LARGE') || top <= 2) throw error;
       topMax = Math.min(topMax, Math.ceil(top / 2));
       parts.emit({
         type: 'notice',

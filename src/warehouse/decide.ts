@@ -31,9 +31,9 @@ export function decide(
   const theirs = row.updatedOn ?? '';
   const ours = stored.updatedOn ?? '';
   if (theirs > ours) return 'write';
-  if (theirs < ours) return answer.trust === 'believed' ? 'write' : 'older';
-  if (!stored.deleted && stored.isSame()) return 'unchanged';
-  // Equal stamps, different rows: whichever was written last. Ours may be younger than the request.
+  if (theirs < ours && answer.trust !== 'believed') return 'older';
+  if (theirs === ours && !stored.deleted && stored.isSame()) return 'unchanged';
+  // Where stamps do not tell, whichever was written last. Ours may be younger than the request.
   return stored.revision > answer.noted ? 'raced' : 'write';
 }
 

@@ -39,7 +39,9 @@ describe('decide', () => {
   it('takes an older stamp only where it is believed', () => {
     expect(decide(row(OLD), stored(NEW), list)).toBe('older');
     expect(decide(row(null), stored(OLD), list)).toBe('older');
-    expect(decide(row(OLD), stored(NEW), { noted: 0, trust: 'believed' })).toBe('write');
+    expect(decide(row(OLD), stored(NEW), { noted: 5, trust: 'believed' })).toBe('write');
+    // Not even then where the row was written since the request.
+    expect(decide(row(OLD), stored(NEW), { noted: 0, trust: 'believed' })).toBe('raced');
   });
 
   it('with equal stamps asks whether the row was written since the request', () => {
