@@ -43,7 +43,7 @@ describeBoth('edits retry', (begin) => {
   it('has a refused insert sent again', async () => {
     const world = await begin();
     const { simulator, sql, push } = world;
-    simulator.setFaults({ refuseFields: { fax: 422 } });
+    simulator.setFaults({ serverError: { status: 400, on: ['write'] } });
     await sql(
       "INSERT INTO clients (email, first_name, last_name, fax) VALUES ('n@example.com', 'New', 'One', '(555) 010-0001')",
     );
