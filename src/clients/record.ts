@@ -91,7 +91,20 @@ export function parseRow(raw: unknown, options: ParseOptions): ReadRow {
 
 /** JSON text with sorted keys and well-formed strings: equal values have equal texts. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(canonical(value));
+  return JSON.stringify(isFlatAndSorted(value) ? value : canonical(value));
+}
+
+/** What an address mostly is, and then canonical as it stands: plain values, well-formed, keys in order. */
+function isFlatAndSorted(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  let before = '';
+  for (const key in value) {
+    const inner = (value as Readonly<Record<string, unknown>>)[key];
+    const isPlain = typeof inner === 'string' ? inner.isWellFormed() : inner === null;
+    if (!isPlain || key < before || !Object.hasOwn(value, key)) return false;
+    before = key;
+  }
+  return before.isWellFormed();
 }
 
 function canonical(value: unknown): unknown {

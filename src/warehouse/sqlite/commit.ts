@@ -48,9 +48,9 @@ export function createRevisions(): Revisions {
 /** All writes or none. Throws SQLite's own error, or SyncError LEASE_LOST or EXPECTATION. */
 export function commit(session: Session, writes: readonly Write[], lease?: Lease): readonly WriteResult[] {
   const { db, statements } = session;
-  // Pages can be read again, so they need not wait for the disk; an intent that was told to the source cannot.
-  const isPages = writes.some((write) => write.kind === 'rows');
-  db.pragma(`synchronous = ${isPages ? 'NORMAL' : 'FULL'}`);
+  // What a lease fences is read from the source and can be read again, so it need not wait for the disk; an intent
+  // that was told to the source, or a person's word, cannot.
+  db.pragma(`synchronous = ${lease === undefined ? 'FULL' : 'NORMAL'}`);
   statements.prepare('BEGIN IMMEDIATE').run();
   try {
     if (lease !== undefined && !isHeld(statements, lease)) {
