@@ -23,10 +23,10 @@ import {
 import { type PushEntry, readPushes, sqlClock } from '../ledger/pushes.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 
-export type EditState = 'pending' | 'in flight' | 'conflict' | 'refused';
+type EditState = 'pending' | 'in flight' | 'conflict' | 'refused';
 
 /** `field`: an update of that field; else the whole row, inserted or deleted here. */
-export type EditKind = 'field' | 'create' | 'delete';
+type EditKind = 'field' | 'create' | 'delete';
 
 export interface OpenEdit {
   /** `<client id>:<field>`, `<client id>:create` or `<client id>:delete`. */

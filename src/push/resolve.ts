@@ -41,6 +41,9 @@ async function findConflicts(hand: Hand, id: string): Promise<readonly ConflictE
   const clientId = parseClientId(text);
   const all = clientId === null ? [] : await readConflictsOf(warehouse, [clientId]);
   const open = all.filter(({ resolvedAt }) => resolvedAt === null);
+  // What is decided of the whole client ends the conflicts of its fields.
+  const whole = open.find(({ field }) => field === null);
+  if (whole !== undefined) return [whole];
   // Later ones replace earlier ones of the same field.
   const found = open.length > 0 ? open : [...new Map(all.map((one) => [one.field, one])).values()];
   if (found.length === 0) throw unknownConflict(id);

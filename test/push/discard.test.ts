@@ -98,6 +98,17 @@ describeBoth('edits discard', (begin, kind) => {
     expect(await sql('SELECT * FROM mirror_refetch')).toEqual([]);
   });
 
+  it('has the client read again by the next cycle', async () => {
+    const world = await begin();
+    const { sql, ids, pull } = world;
+    const [id = ''] = ids();
+    await sql(edit(id, "first_name = 'Mine'"));
+    await discardEdits(handOf(world), id);
+    expect(await sql('SELECT id, reason FROM mirror_refetch')).toEqual([{ id, reason: 'discarded' }]);
+    await pull();
+    expect(await sql('SELECT id FROM mirror_refetch')).toEqual([]);
+  });
+
   it('loses no edit that comes between its read and its commit', async () => {
     const world = await begin();
     const { simulator, sql, ids, push, row } = world;
@@ -109,6 +120,23 @@ describeBoth('edits discard', (begin, kind) => {
     await push();
     expect(simulator.source.get(id)).toMatchObject({ fax: before?.fax, lastName: 'Raced' });
   });
+
+  it.runIf(kind === 'postgres')(
+    'leaves a row alone that a user’s open transaction holds, and says so',
+    async () => {
+      const world = await begin();
+      const [id = ''] = world.ids();
+      await world.sql(edit(id, "fax = '(555) 010-0001'"));
+      await world.sql('BEGIN');
+      await world.sql(edit(id, 'fico = 321'));
+      const left = discardEdits(handOf(world), `${id}:fax`);
+      await expect(left).rejects.toMatchObject({ code: 'WAREHOUSE_BUSY' });
+      await world.sql('COMMIT');
+      expect(await world.row(id)).toMatchObject({ fax: '(555) 010-0001', fico: 321 });
+      await discardEdits(handOf(world), `${id}:fax`);
+      expect(await world.row(id)).toMatchObject({ fico: 321 });
+    },
+  );
 
   it('gives up after some tries when the row is edited without pause', async () => {
     const world = await begin();

@@ -264,6 +264,20 @@ describeBoth('conflicts resolve, a client deleted at the source', (begin) => {
     expect(world.simulator.source.all().filter((row) => row.email === before?.email)).toEqual([]);
   });
 
+  it('ends the conflicts of its fields as well', async () => {
+    for (const take of ['local', 'remote'] as const) {
+      const { world, id, conflictId } = await inConflict(begin, 'manual');
+      world.simulator.source.remove(id);
+      // A parked row: the deletion is found when the row is looked at again.
+      await world.sql(edit(id, 'fico = 456'));
+      await world.push();
+      expect(await openConflicts(world)).toBe(2);
+      expect(await resolveConflicts(handOf(world), conflictId, take)).toMatchObject([{ outcome: 'cannot' }]);
+      expect(await resolveConflicts(handOf(world), id, take)).toMatchObject([{ outcome: 'resolved' }]);
+      expect(await openConflicts(world)).toBe(0);
+    }
+  });
+
   it('drops its edits one by one as well, and ends with the last', async () => {
     const { world, id } = await goneInConflict(begin);
     await discardEdits(handOf(world), `${id}:firstName`);
