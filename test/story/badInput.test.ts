@@ -68,7 +68,7 @@ describe('the API', () => {
   it('reads a page that is too large in smaller ones', async () => {
     mirror = await startMirror('sqlite', {
       clients: 60,
-      faults: { hugeBody: { times: 1, bytes: 60_000_000, on: ['list'] } },
+      faults: { hugeBody: { after: 5, times: 1, bytes: 60_000_000, on: ['list'] } },
     });
     await mirror.ok(['sync']);
     expect(await mirror.differences()).toEqual([]);

@@ -3,7 +3,7 @@
  * these commands mirror nothing and leave nothing out.
  */
 import { int, text, uuid } from '../../../config/kinds.ts';
-import type { Body, ClientsApi } from '../../api/api.ts';
+import type { Body, CallOptions, ClientsApi } from '../../api/api.ts';
 import { SyncError } from '../../errors.ts';
 import { readBody } from '../body.ts';
 import { type Command, type CommandContext, defineCommand, type ExitCode } from '../command.ts';
@@ -15,6 +15,11 @@ const ID = { id: { help: 'id of the client', required: true } } as const;
 const DATA = {
   data: { help: 'the body: JSON, @FILE, or - for standard input', kind: text, value: 'JSON|@FILE|-' },
 } as const;
+
+/** One direct call is one request: whoever made it by hand sees at once what came of it. */
+function once({ signal }: CommandContext): CallOptions {
+  return { signal, retry: false };
+}
 
 export const apiList: Command = defineCommand({
   name: 'api list',
@@ -39,7 +44,7 @@ export const apiList: Command = defineCommand({
     return await withApi(context, async (api) => {
       const answer = await api.list(
         { ...Object.fromEntries(given), ...(fields === undefined ? {} : { select: fields }) },
-        { signal: context.signal },
+        once(context),
       );
       if (answer.nextLink !== null) context.log.info(`there is more: ${answer.nextLink}`);
       context.print(answer.rows, show(answer.rows));
@@ -55,7 +60,7 @@ export const apiGet: Command = defineCommand({
   json: true,
   async run(context, { args }) {
     return await withApi(context, async (api) => {
-      const answer = await api.get(args.id, { signal: context.signal });
+      const answer = await api.get(args.id, once(context));
       if (!answer.found) throw new SyncError('GONE', `the API has no client ${args.id}`);
       context.print(answer.row, show(answer.row));
     });
@@ -71,7 +76,7 @@ export const apiCreate: Command = defineCommand({
   json: true,
   async run(context, { flags }) {
     const body = await readBody(flags.data, context.readStdin);
-    return await withWrite(context, (api) => api.create(body, { signal: context.signal }));
+    return await withWrite(context, (api) => api.create(body, once(context)));
   },
 });
 
@@ -93,8 +98,8 @@ export const apiDelete: Command = defineCommand({
       throw new SyncError('USAGE', 'api delete needs either the id of a client or --all', { hint: '' });
     }
     return await withApi(context, async (api) => {
-      if (id === undefined) await api.deleteAll({ signal: context.signal });
-      else await api.delete(id, { signal: context.signal });
+      if (id === undefined) await api.deleteAll(once(context));
+      else await api.delete(id, once(context));
       context.print({ deleted: id ?? 'all' }, id === undefined ? 'deleted all clients' : `deleted ${id}`);
     });
   },
@@ -111,7 +116,7 @@ function writeTo(verb: 'replace' | 'update', method: string, what: string): Comm
     json: true,
     async run(context, { args, flags }) {
       const body: Body = await readBody(flags.data, context.readStdin);
-      return await withWrite(context, (api) => api[verb](args.id, body, { signal: context.signal }));
+      return await withWrite(context, (api) => api[verb](args.id, body, once(context)));
     },
   });
 }
