@@ -3,6 +3,7 @@
  * for the triggers, generated from the field table. Pure text.
  */
 import { FIELDS, type Field } from '../../clients/fields.ts';
+import { MESSAGES } from '../messages.ts';
 
 export const BOOKKEEPING: readonly string[] = [
   '_revision',
@@ -36,7 +37,7 @@ export function raise(message: string, condition: string): string {
 export function updateRefusals(): readonly string[] {
   return [
     ...FIELDS.filter((field) => !field.writable).map((field) =>
-      raise(`${field.column} is read-only: only the source sets it`, changed(field)),
+      raise(MESSAGES.readOnlyColumn(field.column), changed(field)),
     ),
     ...WRITABLE.flatMap((field) =>
       [excluded(field, changed(field)), ...misfits(field)].map(({ message, condition }) =>
@@ -52,7 +53,7 @@ export function insertRefusals(): readonly string[] {
   return [
     raise('id must be a uuid in lower case: or leave it out', id),
     ...FIELDS.filter((field) => !field.writable && field.name !== 'id').map((field) =>
-      raise(`${field.column} is read-only: leave it out, only the source sets it`, given(field)),
+      raise(MESSAGES.readOnlyInsert(field.column), given(field)),
     ),
     ...WRITABLE.flatMap((field) =>
       [excluded(field, given(field)), ...misfits(field)].map(({ message, condition }) =>
@@ -76,7 +77,7 @@ interface Refusal {
 function excluded(field: Field, touched: string): Refusal {
   const listed = `EXISTS (SELECT 1 FROM mirror_settings WHERE name = 'excluded' AND instr(value, '"${field.name}"') > 0)`;
   return {
-    message: `${field.column} is left out of this mirror (MIRROR_EXCLUDE_FIELDS): change it at the source`,
+    message: MESSAGES.excluded(field.column),
     condition: `${touched} AND ${listed}`,
   };
 }
@@ -87,14 +88,14 @@ function misfits(field: Field): readonly Refusal[] {
   const found: Refusal[] = [];
   if (field.required) {
     found.push({
-      message: `${field.column} must not be empty: the API takes no client without it`,
+      message: MESSAGES.empty(field.column),
       condition: `trim(coalesce(${value}, '')) = ''`,
     });
   } else if (!field.nullable) {
     found.push({ message: `${field.column} must be 0 or 1`, condition: `${value} IS NULL` });
   }
   if (field.name === 'email') {
-    found.push({ message: 'email must look like name@example.com', condition: malformedEmail(value) });
+    found.push({ message: MESSAGES.email, condition: malformedEmail(value) });
   }
   if (field.type === 'uuid') {
     found.push({
@@ -104,7 +105,7 @@ function misfits(field: Field): readonly Refusal[] {
   }
   if (field.type === 'json') {
     found.push({
-      message: `${field.column} must be a JSON object or NULL`,
+      message: MESSAGES.object(field.column),
       condition: `${value} IS NOT NULL AND CASE WHEN json_valid(${value}) THEN json_type(${value}) <> 'object' ELSE 1 END`,
     });
   }

@@ -8,6 +8,7 @@
  * writes to `clients` during our bookkeeping would go unseen, hence `capturing` and the refusal that names it.
  */
 import { DELETE_MARK, SQLITE_NEW_UUID } from '../dialect.ts';
+import { MESSAGES } from '../messages.ts';
 import {
   ANY_CHANGED,
   BOOKKEEPING,
@@ -25,11 +26,6 @@ const OWN_UPDATE = `coalesce(NEW._revision > OLD._revision AND NEW._revision > $
 const NOW = "strftime('%Y-%m-%dT%H:%M:%f0000Z', 'now')";
 const NEXT = '(SELECT value + 1 FROM mirror_revision)';
 
-const MINE = 'columns beginning with _ belong to the mirror';
-const STALE = `${MINE}, or the row changed since you read it`;
-const READ_ONLY = 'this mirror is read-only (MIRROR_PUSH=false): change the client at the source';
-const DELETES_OFF =
-  'deletes are not carried to the source (MIRROR_PUSH_DELETES=false): set is_archived = 1 instead, or switch them on';
 const NESTED =
   'a trigger writes clients while an edit is being captured: give that trigger WHEN NEW._revision = OLD._revision';
 
@@ -47,16 +43,13 @@ const GUARD_UPDATE = `CREATE TRIGGER clients_guard_update BEFORE UPDATE ON clien
 WHEN NOT ${OWN_UPDATE}
 BEGIN
   ${[
-    raise(STALE, CHANGED_BOOKKEEPING),
+    raise(MESSAGES.stale, CHANGED_BOOKKEEPING),
     raise(
       'the rowid of a client belongs to the mirror: id is its key',
       'NEW.rowid IS NOT OLD.rowid AND NEW.id IS OLD.id',
     ),
-    raise(READ_ONLY, `${setting('push', 'false')} AND (${ANY_CHANGED})`),
-    raise(
-      'this client was deleted at the source: it can no longer be edited',
-      `OLD._deleted_at IS NOT NULL AND (${ANY_CHANGED})`,
-    ),
+    raise(MESSAGES.readOnlyMirror, `${setting('push', 'false')} AND (${ANY_CHANGED})`),
+    raise(MESSAGES.tombstoned, `OLD._deleted_at IS NOT NULL AND (${ANY_CHANGED})`),
     raise(NESTED, `(SELECT capturing FROM mirror_revision) IS NOT NULL AND (${ANY_CHANGED})`),
     ...updateRefusals(),
   ].join('\n  ')}
@@ -86,12 +79,9 @@ BEGIN
       'this client is in the mirror already: use UPDATE',
       'EXISTS (SELECT 1 FROM clients WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM clients WHERE rowid = NEW.rowid)',
     ),
-    raise(MINE, GIVEN_BOOKKEEPING),
-    raise(READ_ONLY, setting('push', 'false')),
-    raise(
-      'the client of this id is being deleted: leave id out to create another',
-      'EXISTS (SELECT 1 FROM mirror_deletes WHERE id = NEW.id)',
-    ),
+    raise(MESSAGES.mine, GIVEN_BOOKKEEPING),
+    raise(MESSAGES.readOnlyMirror, setting('push', 'false')),
+    raise(MESSAGES.beingDeleted, 'EXISTS (SELECT 1 FROM mirror_deletes WHERE id = NEW.id)'),
     ...insertRefusals(),
   ].join('\n  ')}
 END`;
@@ -113,16 +103,13 @@ const GUARD_DELETE = `CREATE TRIGGER clients_guard_delete BEFORE DELETE ON clien
 WHEN OLD._revision <> ${DELETE_MARK}
 BEGIN
   ${[
-    raise(READ_ONLY, setting('push', 'false')),
+    raise(MESSAGES.readOnlyMirror, setting('push', 'false')),
     raise(
-      'this client is being created at the source just now: delete it in a moment',
+      MESSAGES.beingCreated,
       'OLD._create IS NOT NULL AND EXISTS (SELECT 1 FROM mirror_pushes WHERE id = OLD.id)',
     ),
-    raise(
-      'this client was deleted at the source: `clients-mirror tombstones purge` removes its row',
-      'OLD._deleted_at IS NOT NULL',
-    ),
-    raise(DELETES_OFF, `OLD._create IS NULL AND NOT ${setting('push_deletes', 'true')}`),
+    raise(MESSAGES.tombstonedDelete, 'OLD._deleted_at IS NOT NULL'),
+    raise(MESSAGES.deletesOff, `OLD._create IS NULL AND NOT ${setting('push_deletes', 'true')}`),
   ].join('\n  ')}
 END`;
 
