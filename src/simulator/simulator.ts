@@ -20,7 +20,7 @@ import { createRequestRecorder, type RequestLog, type RequestRecorder } from './
 import { type RouteOptions, rowShape } from './routeList.ts';
 import { type ApiRequest, createRoutes, kindOf, type Routes } from './routes.ts';
 import { createSource, type Source } from './source.ts';
-import { createStore, type Store } from './store.ts';
+import { createStore, type OnChange, type Store } from './store.ts';
 
 export interface SimulatorOptions {
   /** 0, the default: any free port. */
@@ -70,6 +70,8 @@ export interface SimulatorOptions {
   readonly cacheBytesMax?: number;
   /** Runs before each request is looked at. */
   readonly onRequest?: (request: ApiRequest, source: Source) => void | Promise<void>;
+  /** Hears of each change of a client when it has been made, whoever made it. */
+  readonly onChange?: OnChange;
 }
 
 export interface Simulator {
@@ -164,7 +166,7 @@ function createWorld(options: SimulatorOptions): World {
   const { clients = 0, seed = 1, clock = () => Date.now() } = options;
   const untilMs = options.untilMs ?? Math.min(POPULATION_UNTIL_MS, clock());
   const population = createPopulation(clients, seed, untilMs, options.shape);
-  const store = createStore(population, options.idOrder ?? 'text', clock);
+  const store = createStore(population, options.idOrder ?? 'text', clock, options.onChange);
   const random = createRandom(seed ^ 0x5eed);
   const latency = options.latencyMs ? { latency: { ms: options.latencyMs } } : {};
   const faultSwitch = createFaultSwitch({ ...latency, ...options.faults }, createRandom(seed ^ 0xfa17));

@@ -33,9 +33,17 @@ interface Change {
   readonly after: ClientRow | null;
 }
 
+/** Hears of each change of the table when it has been made. null: there was, or is, no such client. */
+export type OnChange = (id: string, before: ClientRow | null, after: ClientRow | null) => void;
+
 const HISTORY_MAX = 10_000;
 
-export function createStore(population: Population, idOrder: IdOrder, clock: () => number): Store {
+export function createStore(
+  population: Population,
+  idOrder: IdOrder,
+  clock: () => number,
+  onChange?: OnChange,
+): Store {
   const rows = createRows(population, idOrder);
   const indexes = createIndexes(rows, population);
   const spoils = new Map<Handle, Readonly<Record<string, unknown>>>();
@@ -56,9 +64,11 @@ export function createStore(population: Population, idOrder: IdOrder, clock: () 
     index: indexes.of,
     put(wanted, after) {
       const handle = rows.handleOf(wanted);
-      history.push({ atMs: clock(), handle, before: rows.peek(handle), after });
+      const before = rows.peek(handle);
+      history.push({ atMs: clock(), handle, before, after });
       if (history.length > HISTORY_MAX * 2) history.splice(0, HISTORY_MAX);
       indexes.place(handle, after);
+      onChange?.(wanted, before, after);
     },
     spoil(wanted, values) {
       const handle = rows.handleOf(wanted);
