@@ -2,8 +2,9 @@
  * `mirror_conflicts`: fields changed on both sides, with the values of base, local and remote, none of which may get
  * lost. A row without `resolved_at` is open: at most one a field, and one for the whole row (`field` null).
  */
+import type { Instant } from '../clients/instant.ts';
 import type { FieldValue } from '../clients/record.ts';
-import type { Warehouse } from '../warehouse/warehouse.ts';
+import { type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
 import { decodeValue } from './edits.ts';
 
 /**
@@ -67,4 +68,9 @@ export async function readOpenConflicts(
     found.set(id, [...(found.get(id) ?? []), conflict]);
   }
   return found;
+}
+
+/** Forgets conflicts that ended before `before`. */
+export function pruneConflicts(before: Instant): Statement {
+  return statement('DELETE FROM mirror_conflicts WHERE resolved_at < ?', [before]);
 }

@@ -184,14 +184,27 @@ function bookkeeping(base: string, isParked: string, isDeleted: string): string 
   ].join(', ');
 }
 
+/** Sets what changes and nothing else: SQLite rewrites the index of every column that a statement names. */
 function updateOne(about: About, write: EditedWrite): Statement {
+  const { state } = write.read;
   const { values, extra, base, isParked, isDeleted } = rowAfter(write);
-  const sets = [...CHANGING.map(({ column }) => `${column} = ?`), '_extra = ?'].join(', ');
-  const sql = `UPDATE clients SET ${bookkeeping('?', '? = 1', '? = 1')}, ${sets} WHERE id = ?
+  const changed = CHANGING.filter(({ name }) => (values[name] ?? null) !== (state.values[name] ?? null));
+  const isSameBookkeeping =
+    isParked === state.isParked && isDeleted === state.isDeleted && base === baseText(state.base);
+  const sets = [
+    isSameBookkeeping ? `_revision = ${NEXT_REVISION}` : bookkeeping('?', '? = 1', '? = 1'),
+    ...changed.map(({ column }) => `${column} = ?`),
+    ...(extra === state.extra ? [] : ['_extra = ?']),
+  ];
+  const sql = `UPDATE clients SET ${sets.join(', ')} WHERE id = ?
     AND EXISTS (SELECT 1 FROM mirror_pushes t WHERE t.id = clients.id AND t.holder = ?)`;
-  const fields = CHANGING.map((field) => toSql(values[field.name] ?? null));
-  const flags = [base, base, about.at, Number(isParked), Number(isDeleted), about.at];
-  return statement(sql, [...flags, ...fields, extra, write.read.id, about.token]);
+  return statement(sql, [
+    ...(isSameBookkeeping ? [] : [base, base, about.at, Number(isParked), Number(isDeleted), about.at]),
+    ...changed.map(({ name }) => toSql(values[name] ?? null)),
+    ...(extra === state.extra ? [] : [extra]),
+    write.read.id,
+    about.token,
+  ]);
 }
 
 function updateAll(about: About, writes: readonly EditedWrite[]): Statement {
@@ -238,8 +251,12 @@ function rowAfter({ read, row }: EditedWrite): RowAfter {
   return {
     ...after,
     values: { ...read.state.values, ...after.values },
-    base: Object.keys(after.base).length === 0 ? null : canonicalJson(toDocument(after.base)),
+    base: baseText(after.base),
   };
+}
+
+function baseText(base: Values): string | null {
+  return Object.keys(base).length === 0 ? null : canonicalJson(toDocument(base));
 }
 
 /** A value as a parameter. */

@@ -3,6 +3,7 @@
  * is kept as JSON, so that null, a number and a text of digits stay apart.
  */
 import { fieldByName } from '../clients/fields.ts';
+import type { Instant } from '../clients/instant.ts';
 import type { FieldValue } from '../clients/record.ts';
 import { type SqlValue, type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
 
@@ -89,11 +90,12 @@ export async function readOpenEntries(
   return found;
 }
 
-/** Forgets entries older than `before`; those of a client with an open edit are kept. */
-export function pruneEdits(before: string): Statement {
-  const sql = `DELETE FROM mirror_edits WHERE at < ? AND client_id NOT IN
-    (SELECT CAST(id AS TEXT) FROM clients WHERE _base IS NOT NULL OR _create IS NOT NULL)
-    AND client_id NOT IN (SELECT id FROM mirror_deletes)`;
+/** Forgets entries older than `before`; those of a client with an open edit or delete are kept. */
+export function pruneEdits(kind: Warehouse['kind'], before: Instant): Statement {
+  const id = kind === 'postgres' ? 'CAST(mirror_edits.client_id AS uuid)' : 'mirror_edits.client_id';
+  const sql = `DELETE FROM mirror_edits WHERE at < ?
+    AND NOT EXISTS (SELECT 1 FROM clients c WHERE c.id = ${id} AND (c._base IS NOT NULL OR c._create IS NOT NULL))
+    AND NOT EXISTS (SELECT 1 FROM mirror_deletes d WHERE d.id = mirror_edits.client_id)`;
   return statement(sql, [before]);
 }
 

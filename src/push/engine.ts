@@ -36,6 +36,8 @@ export interface Pass {
   readonly sends: boolean;
   /** A new name for one commit of this pass. */
   token(): string;
+  /** Has it had anything to do? */
+  isBusy(): boolean;
   /** Our clock, canonical. */
   now(): Instant;
   sqlClock(): SqlClock;
@@ -70,6 +72,7 @@ export function createPass(engine: PushEngine, sends: boolean): Pass {
       commits += 1;
       return `${holder} ${commits}`;
     },
+    isBusy: () => commits > 0,
     now: () => instantFromMs(clock.now()),
     sqlClock: () => sqlClock(warehouse.kind, clock.now()),
     deadlineMs: () => clock.now() + CLAIM_MS - MARGIN_MS,

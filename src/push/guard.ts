@@ -21,10 +21,23 @@ const CHANGES_SHARE = 1 / 2;
 const DELETES_MIN = 10;
 const DELETES_SHARE = 1 / 10;
 
+/** What the guard says of what waits now. */
+export interface Guarded {
+  readonly held: MassEdit | null;
+  /** Rows that were counted; what comes on top of these must be counted anew. */
+  readonly counted: number;
+}
+
 /** Counts what waits, and notes or clears what is held back where that has changed. */
-export async function guardMassEdit(pass: Pass, isAllowed: boolean): Promise<MassEdit | null> {
+export async function guardMassEdit(pass: Pass, isAllowed: boolean): Promise<Guarded> {
+  if (isAllowed) return { held: await note(pass, null), counted: Number.POSITIVE_INFINITY };
+  const { warehouse } = pass.engine;
+  const counted = await count(warehouse, `clients WHERE ${queueOf(warehouse)}`, []);
+  return { held: await note(pass, await findMassEdit(pass)), counted };
+}
+
+async function note(pass: Pass, found: MassEdit | null): Promise<MassEdit | null> {
   const { warehouse, emit } = pass.engine;
-  const found = isAllowed ? null : await findMassEdit(pass);
   const stored = (await readSettings(warehouse)).get('mass_edit') ?? null;
   if (found === null) {
     if (stored !== null) await warehouse.commit([dropSetting('mass_edit')]);

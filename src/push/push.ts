@@ -6,13 +6,16 @@
  * nor a poisoned row grows with what waits. A row that fails stays as it is; the pass goes on and tells at its end.
  */
 import { setMaxListeners } from 'node:events';
+import { addSeconds } from '../clients/instant.ts';
+import { pruneConflicts } from '../ledger/conflicts.ts';
+import { pruneEdits } from '../ledger/edits.ts';
 import { type RunSummary, recordRun } from '../rows/run.ts';
 import { endDeadClaims, endOwnClaims } from './claim.ts';
 import { createBatch } from './create.ts';
 import { pushDeletes } from './delete.ts';
 import { readDirty } from './dirty.ts';
 import { createPass, type Pass, type PushEngine } from './engine.ts';
-import { guardMassEdit } from './guard.ts';
+import { type Guarded, guardMassEdit, type MassEdit } from './guard.ts';
 import { mergeBatch } from './mergePass.ts';
 import { listedBatches, queuedBatches } from './queue.ts';
 import { sendAll } from './send.ts';
@@ -35,12 +38,39 @@ export function push(engine: PushEngine, choice: PushChoice): Promise<RunSummary
   return recordRun(engine, { kind: 'push', exclusive: false }, async () => {
     engine.emit({ type: 'runStarted', kind: 'push', resumed: false });
     await runPass(engine, engine.push.sends, async (pass, stop) => {
-      const held = await guardMassEdit(pass, choice.allowMassEdit);
-      const only = held !== null && held.changes > 0 ? 'creates' : 'all';
-      await eachBatch(pass, queuedBatches(pass, only), stop);
-      if (engine.push.deletes && (held === null || held.deletes === 0)) await pushDeletes(pass);
+      const guarded = await guardMassEdit(pass, choice.allowMassEdit);
+      await eachBatch(pass, guardedBatches(pass, guarded), stop);
+      const holdsDeletes = guarded.held !== null && guarded.held.deletes > 0;
+      if (engine.push.deletes && !holdsDeletes) await pushDeletes(pass);
+      await forget(pass);
     });
   });
+}
+
+/** What waits, without the changes that are held back, also where they come while the pass goes on. */
+async function* guardedBatches(pass: Pass, first: Guarded): AsyncGenerator<readonly string[]> {
+  let { held, counted: left } = first;
+  if (!holdsChanges(held)) {
+    for await (const ids of queuedBatches(pass, 'all')) {
+      if (left < ids.length) ({ held, counted: left } = await guardMassEdit(pass, false));
+      if (holdsChanges(held)) break;
+      left -= ids.length;
+      yield ids;
+    }
+  }
+  if (holdsChanges(held)) yield* queuedBatches(pass, 'creates');
+}
+
+function holdsChanges(held: MassEdit | null): boolean {
+  return held !== null && held.changes > 0;
+}
+
+/** Sent edits and ended conflicts are remembered for so long. Only where something was done: rest is silent. */
+async function forget(pass: Pass): Promise<void> {
+  const { warehouse, options } = pass.engine;
+  if (!pass.isBusy()) return;
+  const before = addSeconds(pass.now(), -options.keepDays * 86_400);
+  await warehouse.commit([pruneEdits(warehouse.kind, before), pruneConflicts(before)]);
 }
 
 /** Merges the edited rows that the source has changed too, and sends nothing. */

@@ -46,4 +46,24 @@ describeBoth('the guard against the missing WHERE', (begin) => {
     expect(simulator.source.size).toBe(89);
     expect(await readStatus(warehouse, clock)).toMatchObject({ massEdit: null, pending: 0 });
   });
+
+  it('also stops a mass edit that is committed while a push goes on', async () => {
+    const { simulator, sql, push, ids } = await begin({ simulator: { clients: 700 } });
+    const some = ids()
+      .slice(0, 301)
+      .map((id) => `'${id}'`)
+      .join(', ');
+    await sql(`UPDATE clients SET fax = 'some' WHERE id IN (${some})`);
+    simulator.setOnRequest(async ({ method }) => {
+      if (method !== 'GET') return;
+      simulator.setOnRequest(undefined);
+      await sql("UPDATE clients SET fax = 'all'");
+    });
+    // What was counted goes; the rest is the next push's, which does not send it.
+    await push();
+    const sent = simulator.requests.count({ method: 'PATCH' });
+    expect(sent).toBeLessThanOrEqual(301);
+    await push();
+    expect(simulator.requests.count({ method: 'PATCH' })).toBe(sent);
+  });
 });

@@ -8,6 +8,7 @@ import { createReader } from '../../src/api/reader.ts';
 import { createTokenSource } from '../../src/api/token.ts';
 import { createTransport } from '../../src/api/transport.ts';
 import type { ConflictPolicy } from '../../src/clients/merge.ts';
+import { systemClock } from '../../src/clock.ts';
 import { createEmitter, type SyncEvent } from '../../src/events.ts';
 import { putSetting } from '../../src/ledger/settings.ts';
 import { shapeOf } from '../../src/ledger/windows.ts';
@@ -30,6 +31,8 @@ export interface WorldOptions {
   readonly concurrency?: number;
   readonly lookbackSeconds?: number;
   readonly attemptsMax?: number;
+  /** Time passes by itself: for what waits in the background, as a lease does. */
+  readonly realTime?: boolean;
 }
 
 export interface World {
@@ -63,7 +66,8 @@ export interface EngineParts {
 }
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const clock = createFakeClock(Date.now());
+  const fake = createFakeClock(Date.now());
+  const clock: FakeClock = options.realTime ? { ...fake, ...systemClock } : fake;
   const simulator = await startSimulator({ clients: 20, clock: () => clock.now(), ...options.simulator });
   const made = await options.make();
   const warehouse = await made.open();
