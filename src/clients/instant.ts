@@ -11,6 +11,9 @@ declare const brand: unique symbol;
 export type Instant = string & { readonly [brand]: 'instant' };
 
 const CANONICAL = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{7})Z$/;
+/** Canonical, and real without a look at the calendar: what nearly all stamps are. */
+const PLAIN =
+  /^(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{7}Z$/;
 const LENIENT =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(?:([Zz])|([+-])(\d\d):?(\d\d))?$/;
 
@@ -31,6 +34,7 @@ const MAX_TICKS = 3_652_059n * 86_400n * TICKS_PER_SECOND - 1n;
  */
 export function parseInstant(value: unknown): Instant | null {
   if (typeof value !== 'string') return null;
+  if (PLAIN.test(value)) return value as Instant;
   const exact = CANONICAL.exec(value);
   if (exact !== null) return isRealMoment(exact) ? (value as Instant) : null;
   const parts = LENIENT.exec(value);

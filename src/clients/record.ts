@@ -66,17 +66,22 @@ export function parseRow(raw: unknown, options: ParseOptions): ReadRow {
     return { ...nothing, reason: 'the row is not a JSON object', raw: JSON.stringify(raw) };
   }
   const row = raw as Readonly<Record<string, unknown>>;
-  const values: FieldValue[] = [];
-  for (const field of FIELDS) {
-    const read = options.excluded.has(field.name) ? null : readValue(field, row[field.name]);
+  const values: FieldValue[] = new Array(FIELDS.length).fill(null);
+  let known = 0;
+  for (let index = 0; index < FIELDS.length; index += 1) {
+    const field = FIELDS[index] as Field;
+    if (options.excluded.has(field.name)) continue;
+    const value = row[field.name];
+    if (value !== undefined) known += 1;
+    const read = readValue(field, value);
     if (typeof read === 'object' && read !== null)
       return reject(row, options, `${field.name} ${read.problem}`);
     if (typeof read === 'string' && !options.acceptsNul && holdsNul(field, read)) {
       return reject(row, options, `${field.name} holds the character U+0000, which Postgres cannot store`);
     }
-    values.push(read);
+    values[index] = read;
   }
-  const extra = readExtra(row, options.excluded);
+  const extra = Object.keys(row).length === known ? null : readExtra(row, options.excluded);
   if (extra !== null && !options.acceptsNul && holdsEscapedNul(extra)) {
     return reject(row, options, 'an unknown field holds the character U+0000, which Postgres cannot store');
   }
@@ -125,6 +130,7 @@ interface Problem {
 const READERS: Readonly<Record<FieldType, (value: unknown) => FieldValue | Problem>> = {
   text: (value) => (typeof value === 'string' ? value.toWellFormed() : { problem: 'is not a string' }),
   uuid: (value) => {
+    if (typeof value === 'string' && UUID.test(value)) return value;
     const lower = typeof value === 'string' ? value.toLowerCase() : '';
     return UUID.test(lower) ? lower : { problem: 'is not a uuid' };
   },

@@ -40,6 +40,18 @@ export function bound(params: readonly SqlValue[]): Bound[] {
   return params.map((value) => (Number.isSafeInteger(value) ? BigInt(value as number) : value));
 }
 
+/**
+ * A text that depends on a number of rows, made once a number: it is the key by which its statement is found, and a
+ * text that is put together anew must be hashed anew.
+ */
+export function byCount(make: (count: number) => string): (count: number) => string {
+  const made: string[] = [];
+  return (count) => {
+    made[count] ??= make(count);
+    return made[count];
+  };
+}
+
 /** `?, ?, ?` */
 export function marks(count: number): string {
   return new Array(count).fill('?').join(', ');

@@ -9,7 +9,7 @@ import { SyncError } from '../../errors.ts';
 import { type DeferReason, decide, newestOfEach, type StoredRow } from '../decide.ts';
 import { settlesQuarantine } from '../quarantineKey.ts';
 import type { RowsResult, RowsWrite, SqlValue } from '../warehouse.ts';
-import { marks, type Statements } from './statements.ts';
+import { byCount, marks, type Statements } from './statements.ts';
 
 /** More rows a statement gained nothing; a full one binds 1,200 values. */
 const ROWS_PER_STATEMENT = 50;
@@ -18,11 +18,12 @@ const COLUMNS = FIELDS.map((field) => field.column);
 const UPDATED_ON = COLUMNS.indexOf('updated_on');
 const EXTERNAL_ID = COLUMNS.indexOf('external_id');
 const WRITTEN = [...COLUMNS, '_extra', '_revision'];
-const FLAGS = FIELDS.map((field) => field.type === 'boolean');
 
 /** Columns in front of the fields, in the read of what is stored. */
 const BEFORE_FIELDS = 3;
 const READ = `SELECT _revision, _base IS NOT NULL OR _create IS NOT NULL, _deleted_at IS NOT NULL, ${COLUMNS.join(', ')}, _extra FROM clients WHERE id IN`;
+
+const readSql = byCount((ids) => `${READ} (${marks(ids)})`);
 
 const INSERT = `INSERT INTO clients (${WRITTEN.join(', ')}) VALUES `;
 const ON_CONFLICT = ` ON CONFLICT (id) DO UPDATE SET ${[...COLUMNS.slice(1), '_extra']
@@ -77,7 +78,7 @@ function sortRows(
 ): void {
   const ids = rows.map((row) => row.id);
   const found = new Map<SqlValue, SqlValue[]>();
-  for (const stored of statements.prepareRaw(`${READ} (${marks(ids.length)})`).iterate(...ids)) {
+  for (const stored of statements.prepareRaw(readSql(ids.length)).iterate(...ids)) {
     found.set(stored[BEFORE_FIELDS] ?? null, stored);
   }
   const unknown: ClientRecord[] = [];
@@ -165,15 +166,17 @@ function toSql(value: FieldValue): SqlValue {
 }
 
 const ROW_MARKS = `(${marks(WRITTEN.length)})`;
+const upsertSql = byCount((rows) => `${INSERT}${new Array(rows).fill(ROW_MARKS).join(', ')}${ON_CONFLICT}`);
 
 function upsert(statements: Statements, rows: readonly ClientRecord[], revision: number): void {
-  const sql = `${INSERT}${new Array(rows.length).fill(ROW_MARKS).join(', ')}${ON_CONFLICT}`;
-  const params: SqlValue[] = [];
+  const params: SqlValue[] = new Array(rows.length * WRITTEN.length);
+  let at = 0;
   for (const row of rows) {
-    for (let index = 0; index < FLAGS.length; index += 1) params.push(toSql(row.values[index] ?? null));
-    params.push(row.extra, revision);
+    for (const value of row.values) params[at++] = typeof value === 'boolean' ? Number(value) : value;
+    params[at++] = row.extra;
+    params[at++] = revision;
   }
-  const { changes } = statements.prepare(sql).run(params);
+  const { changes } = statements.prepare(upsertSql(rows.length)).run(params);
   if (changes !== rows.length) {
     throw new SyncError('EXPECTATION', `${rows.length} clients were to be written, ${changes} were`);
   }
