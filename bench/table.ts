@@ -48,16 +48,24 @@ export async function measure(
   server: Server,
   run: Pick<OneOptions, 'what' | 'pageSize' | 'concurrency'> & { postgres: string | null },
 ): Promise<Result> {
-  const folder = mkdtempSync(join(tmpdir(), 'clients-mirror-bench-'));
   const { postgres, ...rest } = run;
-  const warehouseUrl =
-    postgres === null ? `sqlite:${join(folder, 'clients.db')}` : await freshDatabase(postgres);
+  const { warehouseUrl, remove } = await freshWarehouse(postgres);
   const options = { ...rest, warehouseUrl, url: server.url, token: server.token };
   try {
     return JSON.parse(await output([...NODE, script('one.ts'), JSON.stringify(options)])) as Result;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   }
+}
+
+/** A warehouse that does not exist yet: in a file of its own, or in a new database of that server. */
+export async function freshWarehouse(
+  postgres: string | null,
+): Promise<{ warehouseUrl: string; remove(): void }> {
+  if (postgres !== null) return { warehouseUrl: await freshDatabase(postgres), remove: () => undefined };
+  const folder = mkdtempSync(join(tmpdir(), 'clients-mirror-bench-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  return { warehouseUrl: `sqlite:${join(folder, 'clients.db')}`, remove };
 }
 
 async function freshDatabase(serverUrl: string): Promise<string> {

@@ -8,15 +8,7 @@ import type { AuditRecord, ClientsApi } from './endpoints.ts';
 import { encodeText, toQueryString } from './odata.ts';
 import type { Transport } from './transport.ts';
 
-export type {
-  AuditRecord,
-  Body,
-  CallOptions,
-  ClientAnswer,
-  ClientsApi,
-  ListAnswer,
-  ListQuery,
-} from './endpoints.ts';
+export type { Body, CallOptions, ClientsApi } from './endpoints.ts';
 
 const CLIENTS = '/clients';
 
