@@ -45,6 +45,12 @@ export interface Pass {
   deadlineMs(): number;
   /** Does the source send ETags? null: not known yet. */
   sendsEtags: boolean | null;
+  /** The guard holds changes back: what is merged from now on is not sent. */
+  holdsChanges: boolean;
+  /** Rows with the intent of an earlier push: they come last. */
+  readonly unsettled: string[];
+  /** Is it their turn now? */
+  readonly triesAgain: boolean;
   /** What went wrong with single rows, which stay as they are for the next pass. */
   readonly failures: Failures;
 }
@@ -77,6 +83,9 @@ export function createPass(engine: PushEngine, sends: boolean): Pass {
     sqlClock: () => sqlClock(warehouse.kind, clock.now()),
     deadlineMs: () => clock.now() + CLAIM_MS - MARGIN_MS,
     sendsEtags: null,
+    holdsChanges: false,
+    unsettled: [],
+    triesAgain: false,
     failures: createFailures(options.concurrency * 2),
   };
 }

@@ -13,11 +13,11 @@ import { type RunSummary, recordRun } from '../rows/run.ts';
 import { endDeadClaims, endOwnClaims } from './claim.ts';
 import { createBatch } from './create.ts';
 import { pushDeletes } from './delete.ts';
-import { readDirty } from './dirty.ts';
+import { type Dirty, readDirty } from './dirty.ts';
 import { createPass, type Pass, type PushEngine } from './engine.ts';
 import { type Guarded, guardMassEdit, type MassEdit } from './guard.ts';
 import { mergeBatch } from './mergePass.ts';
-import { listedBatches, queuedBatches } from './queue.ts';
+import { BATCH, listedBatches, queuedBatches } from './queue.ts';
 import { sendAll } from './send.ts';
 import { settleBatch } from './settle.ts';
 
@@ -40,6 +40,7 @@ export function push(engine: PushEngine, choice: PushChoice): Promise<RunSummary
     await runPass(engine, engine.push.sends, async (pass, stop) => {
       const guarded = await guardMassEdit(pass, choice.allowMassEdit);
       await eachBatch(pass, guardedBatches(pass, guarded), stop);
+      await eachBatch({ ...pass, triesAgain: true }, unsettledBatches(pass), stop);
       const holdsDeletes = guarded.held !== null && guarded.held.deletes > 0;
       if (engine.push.deletes && !holdsDeletes) await pushDeletes(pass);
       await forget(pass);
@@ -58,7 +59,13 @@ async function* guardedBatches(pass: Pass, first: Guarded): AsyncGenerator<reado
       yield ids;
     }
   }
-  if (holdsChanges(held)) yield* queuedBatches(pass, 'creates');
+  pass.holdsChanges = holdsChanges(held);
+  if (pass.holdsChanges) yield* queuedBatches(pass, 'creates');
+}
+
+/** What an earlier push left unsettled comes last: rows that fail each time must not keep the others from their turn. */
+async function* unsettledBatches(pass: Pass): AsyncGenerator<readonly string[]> {
+  while (pass.unsettled.length > 0) yield pass.unsettled.splice(0, BATCH);
 }
 
 function holdsChanges(held: MassEdit | null): boolean {
@@ -89,37 +96,41 @@ async function runPass(engine: PushEngine, sends: boolean, work: Work): Promise<
   await endDeadClaims(pass);
   try {
     if (sends) await work(pass, stop);
-    await eachBatch(pass, listedBatches(pass), stop);
+    // Rows that the guard holds back are merged like those of a mirror that sends nothing.
+    const merging = { ...pass, triesAgain: true, sends: sends && !pass.holdsChanges };
+    await eachBatch(merging, listedBatches(pass), stop);
   } finally {
     await endOwnClaims(pass);
   }
   if (pass.failures.first !== null) throw pass.failures.first;
 }
 
-/** Works on batches side by side. The first that fails stops the others. */
+/** Works on batches side by side. The first that fails stops the others, and all are waited for. */
 async function eachBatch(pass: Pass, batches: AsyncIterable<readonly string[]>, stop: AbortController) {
   const running = new Set<Promise<void>>();
-  let failure: unknown = null;
-  const run = async (ids: readonly string[]) => {
-    try {
-      await workOn(pass, ids);
-    } catch (error) {
-      failure ??= error;
-      stop.abort(error);
-    }
+  const failures: unknown[] = [];
+  const fail = (error: unknown) => {
+    failures.push(error);
+    stop.abort(error);
   };
-  for await (const ids of batches) {
-    const one = run(ids).finally(() => running.delete(one));
-    running.add(one);
-    if (running.size >= BATCHES_AT_ONCE) await Promise.race(running);
-    if (failure !== null) break;
+  try {
+    for await (const ids of batches) {
+      const one = workOn(pass, ids)
+        .catch(fail)
+        .finally(() => running.delete(one));
+      running.add(one);
+      if (running.size >= BATCHES_AT_ONCE) await Promise.race(running);
+      if (failures.length > 0) break;
+    }
+  } catch (error) {
+    fail(error);
   }
   await Promise.all(running);
-  if (failure !== null) throw failure;
+  if (failures.length > 0) throw failures[0];
 }
 
 async function workOn(pass: Pass, ids: readonly string[]): Promise<void> {
-  const dirty = await readDirty(pass, ids, null);
+  const dirty = await readTurn(pass, ids);
   let claimed = await mergeBatch(pass, dirty);
   for (let round = 1; claimed.length > 0; round += 1) {
     const sent = await sendAll(pass, claimed);
@@ -131,4 +142,13 @@ async function workOn(pass: Pass, ids: readonly string[]): Promise<void> {
     claimed = await mergeBatch(pass, await readDirty(pass, again, first.token), first.token);
   }
   if (pass.sends) await createBatch(pass, dirty);
+}
+
+/** The rows of these ids whose turn it is. */
+async function readTurn(pass: Pass, ids: readonly string[]): Promise<readonly Dirty[]> {
+  const dirty = await readDirty(pass, ids, null);
+  if (pass.triesAgain) return dirty;
+  const unsettled = dirty.filter(({ entry }) => entry?.sent != null);
+  pass.unsettled.push(...unsettled.map(({ row }) => row.id));
+  return dirty.filter((one) => !unsettled.includes(one));
 }

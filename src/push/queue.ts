@@ -3,8 +3,8 @@ import { QUEUE_START, type QueueSpan, readQueue, readQueueEnd } from '../ledger/
 import { type RefetchPlace, readDueEdited } from '../ledger/refetch.ts';
 import type { Pass } from './engine.ts';
 
-/** Ten requests at fifteen ids each. */
-const BATCH = 300;
+/** Rows of a batch: twenty requests at fifteen ids each. */
+export const BATCH = 300;
 
 /** The rows that wait for a push now. What is edited from here on is the next pass's. */
 export async function* queuedBatches(pass: Pass, only: QueueSpan['only']): AsyncGenerator<readonly string[]> {

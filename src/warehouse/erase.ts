@@ -33,15 +33,20 @@ export function eraseJournals(kind: Kind, fields: readonly string[]): Statement[
   const marks = fields.map(() => '?').join(', ');
   const text = kind === 'postgres' ? '::text' : '';
   const document = (column: string): string => (kind === 'postgres' ? `(${column}::jsonb)` : column);
-  const rewrite = (table: string, column: string): Statement =>
+  const rewrite = (table: string, column: string, which = ''): Statement =>
     statement(
-      `UPDATE ${table} SET ${column} = (${without(kind, document(column), fields)})${text} WHERE ${fields
+      `UPDATE ${table} SET ${column} = (${without(kind, document(column), fields)})${text} WHERE ${which}(${fields
         .map((field) => hasKey(kind, document(column), field))
-        .join(' OR ')}`,
+        .join(' OR ')})`,
     );
+  // An entry without a field is about a whole row, whose values it holds.
+  const wholeRows = (table: string, column: string): Statement =>
+    rewrite(table, column, 'field IS NULL AND ');
   return [
     statement(`DELETE FROM mirror_edits WHERE field IN (${marks})`, fields),
     statement(`DELETE FROM mirror_conflicts WHERE field IN (${marks})`, fields),
+    ...['base', 'value'].map((column) => wholeRows('mirror_edits', column)),
+    ...['base', 'local', 'remote'].map((column) => wholeRows('mirror_conflicts', column)),
     rewrite('mirror_deletes', 'values_json'),
     rewrite('mirror_pushes', 'sent'),
     rewrite('mirror_pushes', 'before'),

@@ -78,6 +78,22 @@ describeBoth('a push over a bad connection', (begin) => {
   });
 });
 
+describeBoth('clients that the source fails on each time', (begin) => {
+  it('do not keep the others from their turn, however many there are', async () => {
+    const { simulator, sql, push, ids } = await begin({ attemptsMax: 1, simulator: { clients: 340 } });
+    const bad = new Set(ids().slice(0, 20));
+    const list = (some: Iterable<string>) => [...some].map((id) => `'${id}'`).join(', ');
+    await sql(`UPDATE clients SET fax = 'bad' WHERE id IN (${list(bad)})`);
+    simulator.setOnRequest(({ method, path }) => {
+      if (method === 'PATCH' && bad.has(path.slice(-36))) throw new Error('never an answer');
+    });
+    await expect(push()).rejects.toMatchObject({ code: 'NETWORK' });
+    await sql("UPDATE clients SET fax = 'good'");
+    for (let turn = 0; turn < 3; turn += 1) await push(true).catch(() => undefined);
+    expect(simulator.source.all().filter(({ fax }) => fax === 'good')).toHaveLength(320);
+  });
+});
+
 describeBoth('two pushes at once', (begin) => {
   it('send each edit once, while a user edits without pause', async () => {
     const world = await begin({ simulator: { clients: 60 }, realTime: true });

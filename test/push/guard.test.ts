@@ -4,7 +4,9 @@ import { describeBoth } from './warehouses.ts';
 
 describeBoth('the guard against the missing WHERE', (begin) => {
   it('sends no change of a mass edit until a person says so; a new client goes', async () => {
-    const { simulator, sql, push, warehouse, clock } = await begin({ simulator: { clients: 200 } });
+    const { simulator, sql, push, pull, row, ids, warehouse, clock } = await begin({
+      simulator: { clients: 200 },
+    });
     await sql("UPDATE clients SET fax = '(555) 010-0000'");
     await sql("INSERT INTO clients (email, first_name, last_name) VALUES ('ada@example.com', 'Ada', 'L')");
     await push();
@@ -13,6 +15,13 @@ describeBoth('the guard against the missing WHERE', (begin) => {
     const status = await readStatus(warehouse, clock);
     expect(status).toMatchObject({ massEdit: { changes: 200, deletes: 0 }, pending: 200 });
     expect(needsAttention(status).join()).toContain('push --allow-mass-edit');
+    // A change at the source of one of them arrives, and takes nothing along.
+    const [id = ''] = ids();
+    simulator.source.update(id, { lastName: 'Theirs' });
+    await pull();
+    await push();
+    expect(await row(id)).toMatchObject({ last_name: 'Theirs', fax: '(555) 010-0000' });
+    expect(simulator.requests.count({ method: 'PATCH' })).toBe(0);
     await push(true);
     expect(simulator.requests.count({ method: 'PATCH' })).toBe(200);
     expect(needsAttention(await readStatus(warehouse, clock))).toEqual([]);
