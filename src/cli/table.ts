@@ -13,15 +13,18 @@ import { editsDiscard, editsList, editsRetry } from './commands/edits.ts';
 import { explainCommand } from './commands/explain.ts';
 import { pushCommand } from './commands/push.ts';
 import { quarantineList, quarantineRetry } from './commands/quarantine.ts';
+import { reconcileCommand } from './commands/reconcile.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
 import { pullCommand, syncCommand } from './commands/sync.ts';
+import { workerCommand } from './commands/worker.ts';
 
 export const COMMANDS: readonly Command[] = [
   backfillCommand,
   syncCommand,
   pullCommand,
   pushCommand,
+  workerCommand,
   statusCommand,
   conflictsList,
   conflictsResolve,

@@ -8,7 +8,7 @@
 import { ahead, readInOrder } from '../api/readInOrder.ts';
 import { type Instant, instantFromMs } from '../clients/instant.ts';
 import { SyncError } from '../errors.ts';
-import { tryWithLease, waitWithLease } from '../ledger/leases.ts';
+import { tryWithLease, waitWithLease, withLease } from '../ledger/leases.ts';
 import { initialPlaceStatements } from '../ledger/places.ts';
 import { closeKilledRuns } from '../ledger/runs.ts';
 import {
@@ -62,24 +62,41 @@ export async function needsBackfill(engine: Engine): Promise<boolean> {
  * @throws SyncError LEASE_HELD when every open window is held by somebody else.
  */
 export async function backfill(engine: Engine, options: BackfillOptions): Promise<void> {
-  const prepared = await waitWithLease(engine, 'backfill', (lease, signal) =>
-    prepare(engine, options, { lease, signal }),
-  );
-  engine.emit({ type: 'runStarted', kind: 'backfill', resumed: prepared.resumed });
+  const prepared = await beginBackfill(engine, options);
   await readAllWindows(engine, prepared.id);
-  await finish(engine, prepared.id);
+  await endBackfill(engine, prepared.id);
 }
 
-interface Prepared {
+export interface BegunBackfill {
   readonly id: number;
   readonly resumed: boolean;
+}
+
+/** Plans the windows, or finds those of an unfinished backfill of this shape. More lanes get more windows. */
+export async function beginBackfill(engine: Engine, options: BackfillOptions): Promise<BegunBackfill> {
+  const begun = await waitWithLease(engine, 'backfill', (lease, signal) =>
+    prepare(engine, options, { lease, signal }),
+  );
+  engine.emit({ type: 'runStarted', kind: 'backfill', resumed: begun.resumed });
+  return begun;
+}
+
+/**
+ * Reads one window to its end, from where it stands.
+ * @throws SyncError LEASE_HELD when somebody else reads it.
+ */
+export async function readOneWindow(engine: Engine, backfillId: number, windowId: number): Promise<void> {
+  const walk = createWalk(engine, backfillId, engine.signal);
+  await withLease(engine, leaseOf(backfillId, windowId), (lease, signal) =>
+    readThrough(walk, windowId, { lease, signal }),
+  );
 }
 
 async function prepare(
   engine: Engine,
   options: BackfillOptions,
   held: { lease: Lease; signal: AbortSignal },
-): Promise<Prepared> {
+): Promise<BegunBackfill> {
   const { warehouse, clock } = engine;
   await engine.source.discover(held.signal);
   const last = await readBackfill(warehouse);
@@ -117,17 +134,19 @@ interface Walk {
   progressAtMs: number;
 }
 
+function createWalk(engine: Engine, backfillId: number, signal: AbortSignal): Walk {
+  const splitter = createSplitter(engine, backfillId);
+  return { engine, backfillId, splitter, busy: new Set(), signal, progressAtMs: 0 };
+}
+
+function leaseOf(backfillId: number, windowId: number): string {
+  return `window:${backfillId}:${windowId}`;
+}
+
 async function readAllWindows(engine: Engine, backfillId: number): Promise<void> {
   // One lane that fails stops the others.
   const failed = new AbortController();
-  const walk: Walk = {
-    engine,
-    backfillId,
-    splitter: createSplitter(engine, backfillId),
-    busy: new Set(),
-    signal: AbortSignal.any([engine.signal, failed.signal]),
-    progressAtMs: 0,
-  };
+  const walk = createWalk(engine, backfillId, AbortSignal.any([engine.signal, failed.signal]));
   for (let round = 0; ; round += 1) {
     const lanes = Array.from({ length: engine.options.concurrency }, () =>
       runLane(walk).catch((error: unknown) => {
@@ -160,7 +179,7 @@ async function workOnOne(walk: Walk): Promise<boolean> {
     if (walk.busy.has(window.id)) continue;
     walk.busy.add(window.id);
     try {
-      const name = `window:${walk.backfillId}:${window.id}`;
+      const name = leaseOf(walk.backfillId, window.id);
       const context = { ...walk.engine, signal: walk.signal };
       const read = await tryWithLease(context, name, (lease, signal) =>
         readThrough(walk, window.id, { lease, signal }),
@@ -219,7 +238,7 @@ async function tellProgress(walk: Walk): Promise<void> {
 }
 
 /** The catch-up pull sees what changed since the places were taken; only then is the backfill done. */
-async function finish(engine: Engine, backfillId: number): Promise<void> {
+export async function endBackfill(engine: Engine, backfillId: number): Promise<void> {
   for (;;) {
     const last = await readBackfill(engine.warehouse);
     if (last?.id !== backfillId || last.state !== 'running') return;

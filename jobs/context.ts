@@ -1,0 +1,13 @@
+/** What a processor is given, and what it gives back: counts for the queue board. */
+import type { PushEngine } from '../src/push/engine.ts';
+import type { Queues } from './queue.ts';
+
+export interface JobContext {
+  /** Of this job alone: its signal ends with the job's lock, its events are this job's. */
+  readonly engine: PushEngine;
+  readonly queues: Queues;
+  /** Windows that all workers together can read at once. */
+  readonly lanes: () => Promise<number>;
+}
+
+export type JobResult = Readonly<Record<string, number | string>>;

@@ -1,0 +1,87 @@
+/**
+ * The connections to Redis. Two kinds, because BullMQ asks for opposites: commands fail at once while Redis is away
+ * (else adding a job would hang for ever), workers wait for it for as long as it takes.
+ */
+import { once } from 'node:events';
+import { Redis } from 'ioredis';
+import { withoutPassword } from '../config/addresses.ts';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const COMMAND_TIMEOUT_MS = 5_000;
+const RECONNECT_MS_MAX = 2_000;
+const KEEP_ALIVE_MS = 10_000;
+
+export interface RedisConnections {
+  /** Fails at once while Redis is away. */
+  readonly commands: Redis;
+  /** Waits for Redis. */
+  readonly waiting: Redis;
+  /** Where Redis is, without a password. */
+  readonly label: string;
+  /** null: it answers; else why not, in words. */
+  check(): Promise<string | null>;
+  /** Resolves when Redis answers, as often as it is asked. */
+  ready(signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+export interface RedisListener {
+  /** Called when Redis went away, and when it is back: not for each attempt between. */
+  readonly onAway: (reason: string) => void;
+  readonly onBack: () => void;
+}
+
+export function connectRedis(url: string, listener: RedisListener): RedisConnections {
+  const shared = {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    keepAlive: KEEP_ALIVE_MS,
+    retryStrategy: (times: number) => Math.min(times * 200, RECONNECT_MS_MAX),
+  };
+  const commands = new Redis(url, {
+    ...shared,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+  });
+  const waiting = new Redis(url, { ...shared, maxRetriesPerRequest: null });
+  let reason: string | null = null;
+  const away = (why: string): void => {
+    const isNews = reason === null;
+    reason = why;
+    if (isNews) listener.onAway(why);
+  };
+  commands.on('error', (error: Error) => away(wordsOf(error)));
+  commands.on('close', () => away(reason ?? 'the connection was closed'));
+  commands.on('ready', () => {
+    if (reason !== null) listener.onBack();
+    reason = null;
+  });
+  // The same server: what one connection tells is enough.
+  waiting.on('error', () => undefined);
+  return {
+    commands,
+    waiting,
+    label: withoutPassword(url),
+    async check() {
+      try {
+        await commands.ping();
+        return null;
+      } catch (error) {
+        return reason ?? wordsOf(error as Error);
+      }
+    },
+    async ready(signal) {
+      while (commands.status !== 'ready') await once(commands, 'ready', { signal });
+    },
+    close() {
+      commands.disconnect();
+      waiting.disconnect();
+    },
+  };
+}
+
+/** An address with several records fails with an error without words of its own. */
+function wordsOf(error: Error): string {
+  const inner = error instanceof AggregateError ? (error.errors[0] as Error) : error;
+  return inner.message === '' ? inner.name : inner.message;
+}

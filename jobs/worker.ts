@@ -1,0 +1,138 @@
+/**
+ * The long-running worker: schedulers, processors, the ear for local edits. It starts whatever is away and goes on by
+ * itself; the first signal drains it within ten seconds, `kill -9` costs nothing but time.
+ */
+import type { Config } from '../config/settings.ts';
+import { withEngine } from '../src/app.ts';
+import type { Clock } from '../src/clock.ts';
+import { isSyncError, SyncError } from '../src/errors.ts';
+import type { Emit } from '../src/events.ts';
+import { readIdentity } from '../src/ledger/identity.ts';
+import type { Log } from '../src/observe/log.ts';
+import type { PushEngine } from '../src/push/engine.ts';
+import { createFieldWatch } from './jobEngine.ts';
+import { createProcessors, type Processors } from './processors.ts';
+import { createQueues, type Queues } from './queue.ts';
+import { connectRedis, type RedisConnections } from './redis.ts';
+import type { JobName } from './table.ts';
+import { keepUp, warnOfRedis } from './upkeep.ts';
+
+/** Jobs under way may end by themselves for so long. */
+const GRACE_MS = 5_000;
+/** Then they are aborted, and waited for until the process has been at it for so long in all. */
+const LEAVE_MS = 9_000;
+const WAREHOUSE_RETRY_MS = 2_000;
+
+export interface WorkerOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly log: Log;
+  readonly redact: (text: string) => string;
+  /** Aborted when the worker is to stop. */
+  readonly signal: AbortSignal;
+  readonly onJob: (name: JobName, outcome: 'done' | 'failed', durationMs: number) => void;
+  /** Told what runs as soon as it runs, for the HTTP face. */
+  readonly onRunning: (running: Running) => void;
+  readonly onRedis: (redis: RedisConnections) => void;
+}
+
+export interface Running {
+  readonly engine: PushEngine;
+  readonly queues: Queues;
+}
+
+/**
+ * Works until the signal is aborted, then drains and returns.
+ * @throws SyncError that no waiting mends: SETTINGS, SCHEMA_NEWER, WAREHOUSE_FOREIGN.
+ */
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const { config, log, signal } = options;
+  const redis = connectRedis(config.redisUrl, {
+    onAway: (reason) => log.warn(`Redis is away (${options.redact(reason)}); waiting for it`),
+    onBack: () => log.info('Redis is back'),
+  });
+  options.onRedis(redis);
+  try {
+    await redis.ready(signal);
+    await warnOfRedis(redis, log);
+    await withPatience(options, (engine, abort) => workWith(engine, abort, redis, options));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    redis.close();
+  }
+}
+
+/** Opens the engine; a warehouse that is away is waited for. */
+async function withPatience(
+  options: WorkerOptions,
+  work: (engine: PushEngine, abort: AbortController) => Promise<void>,
+): Promise<void> {
+  const { config, clock, emit, log, signal } = options;
+  for (let isFirst = true; ; isFirst = false) {
+    const abort = new AbortController();
+    let isOpen = false;
+    try {
+      return await withEngine({ config, clock, emit, signal: abort.signal }, (engine) => {
+        isOpen = true;
+        return work(engine, abort);
+      });
+    } catch (error) {
+      if (isOpen || !isSyncError(error) || error.retry === 'never' || error.exit === 2) throw error;
+      if (isFirst) log.warn(`${options.redact(error.message)}; waiting for it`);
+      await clock.sleep(WAREHOUSE_RETRY_MS, signal);
+    }
+  }
+}
+
+async function workWith(
+  engine: PushEngine,
+  abort: AbortController,
+  redis: RedisConnections,
+  options: WorkerOptions,
+): Promise<void> {
+  const { config, log, redact, signal } = options;
+  const queues = createQueues(redis, await readIdentity(engine.warehouse));
+  const freshen = await createFieldWatch(engine);
+  const processors = createProcessors({
+    ...{ config, engine, redis, queues, log, redact, freshen },
+    stop: signal,
+    onJob: options.onJob,
+  });
+  options.onRunning({ engine, queues });
+  log.info(`worker runs: ${engine.warehouse.label}, ${redis.label}`);
+  const upkeep = keepUp({ engine, queues, redis, config, log, redact, signal });
+  await upkeep;
+  await leave(processors, abort, options);
+  await within(LEAVE_MS - GRACE_MS, queues.close(), options.clock);
+  log.info('worker drained');
+}
+
+async function leave(processors: Processors, abort: AbortController, options: WorkerOptions): Promise<void> {
+  const { clock } = options;
+  const drained = processors.drain();
+  if (await within(GRACE_MS, drained, clock)) return;
+  abort.abort(new SyncError('STOPPED', 'the worker stops, state kept'));
+  if (await within(LEAVE_MS - GRACE_MS, drained, clock)) return;
+  options.log.warn('some jobs did not end in time; others take them over');
+  void processors.abandon();
+}
+
+/** Did it end within so many milliseconds? */
+async function within(ms: number, work: Promise<unknown>, clock: Clock): Promise<boolean> {
+  const done = new AbortController();
+  const timeout = clock.sleep(ms, done.signal).then(
+    () => false,
+    () => true,
+  );
+  const ended = work.then(
+    () => true,
+    () => true,
+  );
+  try {
+    return await Promise.race([ended, timeout]);
+  } finally {
+    done.abort();
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * A real Redis for a test file: a server of its own on a free port, in a directory of its own, ended with the test.
+ * REDIS_TEST_URL names one that runs elsewhere; else `redis-server` is looked for on PATH, and where it may be
+ * (root on Debian) it is installed.
+ */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+
+export interface TestRedis {
+  readonly url: string;
+  readonly port: number;
+  /** A client that a test may use as it likes. */
+  readonly client: Redis;
+  /** Ends the server, as a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again, empty, on the same port. */
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const READY_WITHIN_MS = 10_000;
+
+/** @param options further words for `redis-server`, such as `--maxmemory-policy allkeys-lru`. */
+export async function startRedis(options: readonly string[] = []): Promise<TestRedis> {
+  ensureRedis();
+  const directory = mkdtempSync(join(tmpdir(), 'clients-mirror-redis-'));
+  const port = await freePort();
+  const url = `redis://127.0.0.1:${port}`;
+  let server: ChildProcess | null = null;
+  const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: null });
+  client.on('error', () => undefined);
+
+  async function start(): Promise<void> {
+    const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    server = spawn('redis-server', [...fixed, '--dir', directory, ...options], { stdio: 'ignore' });
+    const child = server;
+    process.once('exit', () => child.kill('SIGKILL'));
+    const until = Date.now() + READY_WITHIN_MS;
+    for (;;) {
+      const probe = new Redis(url, { retryStrategy: null, lazyConnect: true });
+      probe.on('error', () => undefined);
+      try {
+        await probe.connect();
+        await probe.ping();
+        return;
+      } catch (error) {
+        if (Date.now() > until) throw error;
+        await delay(30);
+      } finally {
+        probe.disconnect();
+      }
+    }
+  }
+
+  async function kill(): Promise<void> {
+    const child = server;
+    server = null;
+    if (child === null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  await start();
+  return {
+    url,
+    port,
+    client,
+    kill,
+    start,
+    async close() {
+      client.disconnect();
+      await kill();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** @throws Error that says what to install. */
+function ensureRedis(): void {
+  if (hasRedis()) return;
+  const mayInstall = process.getuid?.() === 0 && spawnSync('apt-get', ['--version']).status === 0;
+  if (mayInstall) {
+    try {
+      execFileSync('apt-get', ['install', '-y', 'redis-server'], { stdio: 'ignore' });
+    } catch {
+      execFileSync('apt-get', ['update'], { stdio: 'ignore' });
+      execFileSync('apt-get', ['install', '-y', 'redis-server'], { stdio: 'ignore' });
+    }
+    if (hasRedis()) return;
+  }
+  throw new Error(
+    'no Redis for the tests: install redis-server (`apt-get install redis-server`) so that it is on PATH',
+  );
+}
+
+function hasRedis(): boolean {
+  return spawnSync('redis-server', ['--version']).status === 0;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address !== null
+          ? resolve(address.port)
+          : reject(new Error('no port')),
+      );
+    });
+  });
+}
