@@ -15,7 +15,8 @@ import {
   deletedJson,
   insertRefusals,
   newBasePieces,
-  raise,
+  refusal,
+  refuse,
   updateRefusals,
 } from './rules.ts';
 
@@ -42,17 +43,17 @@ const GIVEN_BOOKKEEPING = BOOKKEEPING.map((column) =>
 const GUARD_UPDATE = `CREATE TRIGGER clients_guard_update BEFORE UPDATE ON clients
 WHEN NOT ${OWN_UPDATE}
 BEGIN
-  ${[
-    raise(MESSAGES.stale, CHANGED_BOOKKEEPING),
-    raise(
+  ${refuse([
+    refusal(MESSAGES.stale, CHANGED_BOOKKEEPING),
+    refusal(
       'the rowid of a client belongs to the mirror: id is its key',
       'NEW.rowid IS NOT OLD.rowid AND NEW.id IS OLD.id',
     ),
-    raise(MESSAGES.readOnlyMirror, `${setting('push', 'false')} AND (${ANY_CHANGED})`),
-    raise(MESSAGES.tombstoned, `OLD._deleted_at IS NOT NULL AND (${ANY_CHANGED})`),
-    raise(NESTED, `(SELECT capturing FROM mirror_revision) IS NOT NULL AND (${ANY_CHANGED})`),
+    refusal(MESSAGES.readOnlyMirror, `${setting('push', 'false')} AND (${ANY_CHANGED})`),
+    refusal(MESSAGES.tombstoned, `OLD._deleted_at IS NOT NULL AND (${ANY_CHANGED})`),
+    refusal(NESTED, `(SELECT capturing FROM mirror_revision) IS NOT NULL AND (${ANY_CHANGED})`),
     ...updateRefusals(),
-  ].join('\n  ')}
+  ])}
 END`;
 
 // The row's own _base and _edits, not OLD's: a BEFORE trigger of the user may have written this row meanwhile.
@@ -67,23 +68,23 @@ BEGIN
     _edits = _edits + 1,
     _edited_at = coalesce(_edited_at, ${NOW}),
     _revision = ${NEXT}
-  WHERE id = NEW.id;
+  WHERE rowid = NEW.rowid;
   UPDATE mirror_revision SET value = value + 1, capturing = NULL;
 END`;
 
 const GUARD_INSERT = `CREATE TRIGGER clients_guard_insert BEFORE INSERT ON clients
 WHEN NOT ${OWN_INSERT}
 BEGIN
-  ${[
-    raise(
+  ${refuse([
+    refusal(
       'this client is in the mirror already: use UPDATE',
       'EXISTS (SELECT 1 FROM clients WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM clients WHERE rowid = NEW.rowid)',
     ),
-    raise(MESSAGES.mine, GIVEN_BOOKKEEPING),
-    raise(MESSAGES.readOnlyMirror, setting('push', 'false')),
-    raise(MESSAGES.beingDeleted, 'EXISTS (SELECT 1 FROM mirror_deletes WHERE id = NEW.id)'),
+    refusal(MESSAGES.mine, GIVEN_BOOKKEEPING),
+    refusal(MESSAGES.readOnlyMirror, setting('push', 'false')),
+    refusal(MESSAGES.beingDeleted, 'EXISTS (SELECT 1 FROM mirror_deletes WHERE id = NEW.id)'),
     ...insertRefusals(),
-  ].join('\n  ')}
+  ])}
 END`;
 
 const CAPTURE_INSERT = `CREATE TRIGGER clients_capture_insert AFTER INSERT ON clients
@@ -102,15 +103,15 @@ END`;
 const GUARD_DELETE = `CREATE TRIGGER clients_guard_delete BEFORE DELETE ON clients
 WHEN OLD._revision <> ${DELETE_MARK}
 BEGIN
-  ${[
-    raise(MESSAGES.readOnlyMirror, setting('push', 'false')),
-    raise(
+  ${refuse([
+    refusal(MESSAGES.readOnlyMirror, setting('push', 'false')),
+    refusal(
       MESSAGES.beingCreated,
       'OLD._create IS NOT NULL AND EXISTS (SELECT 1 FROM mirror_pushes WHERE id = OLD.id)',
     ),
-    raise(MESSAGES.tombstonedDelete, 'OLD._deleted_at IS NOT NULL'),
-    raise(MESSAGES.deletesOff, `OLD._create IS NULL AND NOT ${setting('push_deletes', 'true')}`),
-  ].join('\n  ')}
+    refusal(MESSAGES.tombstonedDelete, 'OLD._deleted_at IS NOT NULL'),
+    refusal(MESSAGES.deletesOff, `OLD._create IS NULL AND NOT ${setting('push_deletes', 'true')}`),
+  ])}
 END`;
 
 // AFTER, because a BEFORE trigger of the user may still keep the row; an unpushed create simply goes. An entry is
