@@ -105,6 +105,11 @@ export const ERRORS = {
     exit: 2,
     hint: 'Run `clients-mirror backfill` to adopt the change, or set it back.',
   },
+  GUARDED: {
+    retry: 'never',
+    exit: 1,
+    hint: 'Nothing was deleted. If it is meant: `clients-mirror reconcile --allow-mass-delete`.',
+  },
   STOPPED: { retry: 'later', exit: 1, hint: 'The state is kept: run again to go on.' },
   // The person at the keyboard
   USAGE: { retry: 'never', exit: 2, hint: 'See `clients-mirror --help`.' },

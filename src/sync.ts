@@ -3,6 +3,7 @@ import { backfill, needsBackfill } from './pull/backfill.ts';
 import { pull } from './pull/pull.ts';
 import type { PushEngine } from './push/engine.ts';
 import { mergeOnly, type PushChoice, push } from './push/push.ts';
+import { type ReconcileChoice, type ReconcileReport, reconcile } from './reconcile/reconcile.ts';
 import type { Engine } from './rows/engine.ts';
 import { type RunSummary, recordRun } from './rows/run.ts';
 
@@ -43,4 +44,14 @@ export async function runSync(engine: PushEngine): Promise<RunSummary> {
     written: pulled.written + pushed.written,
     requests: pulled.requests + pushed.requests,
   };
+}
+
+/**
+ * Compares every client with the source, mends what differs and certifies the rest; a backfill comes first where
+ * none is finished.
+ * @throws SyncError GUARDED when far too many clients seem deleted; SHAPE_CHANGED as runPull.
+ */
+export async function runReconcile(engine: Engine, choice: ReconcileChoice): Promise<ReconcileReport> {
+  if ((await needsBackfill(engine)) && !choice.dryRun) await runBackfill(engine, { restart: false });
+  return reconcile(engine, choice);
 }

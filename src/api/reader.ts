@@ -5,6 +5,7 @@
  * fields, and the parser that drops those fields and sets unfit rows aside.
  */
 
+import { NEVER_EXCLUDED } from '../clients/fields.ts';
 import type { Instant } from '../clients/instant.ts';
 import { parseRow, type ReadRow } from '../clients/record.ts';
 import { SyncError } from '../errors.ts';
@@ -13,6 +14,7 @@ import type { ClientsApi, ListAnswer, ListQuery } from './endpoints.ts';
 import { anyExternalId, anyId } from './odata.ts';
 import type { PageAnswer, PageRequest } from './readInOrder.ts';
 import { createSelection, isBadRequest, type Selection } from './selection.ts';
+import { parseStamps } from './stamps.ts';
 
 export interface ReadAnswer extends PageAnswer {
   /** The server's time, to the second; of several answers the earliest. null: it sends none. */
@@ -33,6 +35,8 @@ export interface ClientReader {
   /** Names of the fields of one client, read by id; empty when the source is. From then on they are asked for. */
   discover(signal?: AbortSignal): Promise<readonly string[]>;
   page(request: PageRequest, signal?: AbortSignal): Promise<ReadAnswer>;
+  /** As page, but only ids and stamps travel: `values` of these rows is empty. For comparing, never for storing. */
+  stamps(request: PageRequest, signal?: AbortSignal): Promise<ReadAnswer>;
   /** Clients by id, many a request. One that the answer lacks may exist all the same: only `byId` proves. */
   byIds(ids: readonly string[], signal?: AbortSignal): Promise<ReadAnswer>;
   /** Whoever owns it: a client that left the mirrored owner is found, and shows its owner (unless excluded). */
@@ -106,6 +110,7 @@ export function createReader(api: ClientsApi, options: ReaderOptions): ClientRea
       const query = { ...(filter === null ? {} : { filter }), orderby, skip, top };
       return parseAll(reading, await list(reading, query, signal));
     },
+    stamps: (request, signal) => readStamps(reading, request, signal),
     byIds: (ids, signal) => readByKeys(reading, BY_ID, ids, signal),
     byExternalIds: (keys, signal) => readByKeys({ ...reading, scope: {} }, BY_EXTERNAL_ID, keys, signal),
     byId: (id, signal) => readById(reading, id, signal),
@@ -117,6 +122,32 @@ function list(reading: Reading, query: ListQuery, signal: AbortSignal | undefine
   return reading.selection.ask((select) =>
     reading.api.list({ ...reading.scope, ...query, ...(select === null ? {} : { select }) }, { signal }),
   );
+}
+
+async function readStamps(
+  reading: Reading,
+  { filter, orderby, skip, top }: PageRequest,
+  signal: AbortSignal | undefined,
+): Promise<ReadAnswer> {
+  const query = { ...reading.scope, ...(filter === null ? {} : { filter }), orderby, skip, top };
+  const { rows, date } = await askForStamps(reading, query, signal);
+  return { rows: rows.map(parseStamps), date };
+}
+
+/** A server that refuses `$select` answers whole rows, of which the stamps are read. */
+async function askForStamps(
+  reading: Reading,
+  query: ListQuery,
+  signal: AbortSignal | undefined,
+): Promise<ListAnswer> {
+  if (reading.selection.current() !== null) {
+    try {
+      return await reading.api.list({ ...query, select: NEVER_EXCLUDED }, { signal });
+    } catch (error) {
+      if (!isBadRequest(error)) throw error;
+    }
+  }
+  return list(reading, query, signal);
 }
 
 function parseAll(reading: Reading, { rows, date }: ListAnswer): ReadAnswer {

@@ -24,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   syncCommand,
   pullCommand,
   pushCommand,
+  reconcileCommand,
   workerCommand,
   statusCommand,
   conflictsList,

@@ -39,6 +39,8 @@ export interface Source {
   /** Finds out which fields the source has, and remembers it in the warehouse for the runs to come. */
   discover(signal: AbortSignal): Promise<void>;
   page(request: PageRequest, signal: AbortSignal): Promise<SourceAnswer>;
+  /** As page, but only ids and stamps travel: for comparing, never for storing. */
+  stamps(request: PageRequest, signal: AbortSignal): Promise<SourceAnswer>;
   byIds(ids: readonly string[], signal: AbortSignal): Promise<SourceAnswer>;
   byId(id: string, signal: AbortSignal): Promise<SourceClient>;
   /** Whoever owns them; several clients may have the same externalId. */
@@ -83,6 +85,10 @@ export function createSource(parts: SourceParts): Source {
       await warehouse.commit([putSetting('fields', JSON.stringify(found))]);
     },
     page,
+    async stamps(request, signal) {
+      const noted = await warehouse.revision();
+      return { ...(await reader.stamps(request, signal)), noted, at: now() };
+    },
     async byIds(ids, signal) {
       const noted = await warehouse.revision();
       return { ...(await reader.byIds(ids, signal)), noted, at: now() };

@@ -1,6 +1,7 @@
 /** All migrations, in order. Append a new one; never edit, reorder or remove one that shipped. */
 import { initial } from './001-initial.ts';
 import { editedRows } from './002-edited-rows.ts';
+import { sweeps } from './003-sweeps.ts';
 import type { Migration } from './migration.ts';
 
-export const MIGRATIONS: readonly Migration[] = [initial, editedRows];
+export const MIGRATIONS: readonly Migration[] = [initial, editedRows, sweeps];

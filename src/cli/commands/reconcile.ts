@@ -1,0 +1,77 @@
+/** `reconcile`: proves deletions, mends drift and certifies that the mirror equals the source. */
+
+import { tellCertificate } from '../../ledger/certificates.ts';
+import type { Finding } from '../../ledger/findings.ts';
+import type { ReconcileReport } from '../../reconcile/reconcile.ts';
+import { defineCommand } from '../command.ts';
+import { plural } from '../summary.ts';
+
+export const reconcileCommand = defineCommand({
+  name: 'reconcile',
+  summary:
+    'compare every client with the source: delete what is gone there, mend what drifted, certify the rest',
+  description: `Reads every id and stamp and compares them with the mirror. What differs is read again; a client that the
+lists leave out is asked for by id, and only a 404 (or another owner) sets _deleted_at: its values stay.
+Where more than a tenth of the clients, and more than 10, seem deleted it stops before deleting any.`,
+  options: {
+    dryRun: { help: 'print what would be done, and change nothing' },
+    deep: { help: 'compare every field, not ids and stamps alone' },
+    allowMassDelete: { help: 'take even a large part of all clients for deleted, each proved by id' },
+  },
+  needs: ['api', 'warehouse', 'mirror'],
+  json: true,
+  async run(context, { flags }) {
+    const { withEngine } = await import('../../app.ts');
+    const { runReconcile } = await import('../../sync.ts');
+    const report = await withEngine(context, (engine) => runReconcile(engine, flags));
+    context.print(report, flags.dryRun ? renderDry(report) : render(report));
+    return 0;
+  },
+});
+
+/** Lines that name a client; more are counted. */
+const NAMED_MAX = 20;
+
+function render(report: ReconcileReport): string {
+  const { certificate, findings } = report;
+  const { mended, deleted, unfit } = certificate;
+  const did = [
+    deleted > 0 ? `${plural(deleted, 'client')} deleted at the source (\`tombstones list\`)` : '',
+    mended.missing > 0 ? `${plural(mended.missing, 'missing client')} added` : '',
+    mended.stale > 0 ? `${plural(mended.stale, 'client')} mended` : '',
+    unfit > 0 ? `${plural(unfit, 'client')} in quarantine` : '',
+  ].filter((part) => part !== '');
+  const head = `reconcile done (run ${report.run}): ${tellCertificate(certificate)}`;
+  return [head, ...did, ...named(findings)].join('\n');
+}
+
+function renderDry({ certificate, findings, guard }: ReconcileReport): string {
+  const head = `reconcile would find: ${tellCertificate(certificate)}`;
+  const stop = guard === null ? [] : [`it would stop: ${guard}`];
+  return [head, ...stop, ...named(findings)].join('\n');
+}
+
+const WORDS: Readonly<Record<Finding['what'], string>> = {
+  missing: 'missing in the mirror',
+  stale: 'another version than at the source',
+  differs: 'differs under equal stamps',
+  returned: 'back at the source',
+  absent: "not in the source's lists",
+};
+
+const ENDS: Readonly<Record<NonNullable<Finding['outcome']>, string>> = {
+  mended: 'mended',
+  deleted: 'deleted at the source',
+  agreed: 'agrees by now',
+  waiting: 'waits on the to-do list',
+  unfit: 'in quarantine',
+};
+
+function named(findings: readonly Finding[]): string[] {
+  const lines = findings.slice(0, NAMED_MAX).map(({ id, what, fields, outcome }) => {
+    const which = fields.length === 0 ? '' : ` (${fields.join(', ')})`;
+    return `  ${id}  ${WORDS[what]}${which}${outcome === null ? '' : `: ${ENDS[outcome]}`}`;
+  });
+  const more = findings.length - lines.length;
+  return more > 0 ? [...lines, `  and ${more.toLocaleString('en-US')} more`] : lines;
+}

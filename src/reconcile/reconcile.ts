@@ -1,0 +1,114 @@
+/**
+ * Reconcile: what no pull can see. The API lists no deletions and no count, so every id and stamp is read and
+ * compared; what differs is read again, what the lists leave out is proved gone by id, and what is true afterwards
+ * is certified. One at a time, under the lease `reconcile`; a pull may run beside it. A killed one goes on.
+ */
+import { addSeconds, instantFromMs } from '../clients/instant.ts';
+import { type Certificate, makeCertificate } from '../ledger/certificates.ts';
+import { countFindings, type Finding, pruneFindings, readFindings } from '../ledger/findings.ts';
+import { withLease } from '../ledger/leases.ts';
+import { countSwept, finishSweep, type Sweep, type SweepMode } from '../ledger/sweeps.ts';
+import type { Engine } from '../rows/engine.ts';
+import { workRefetch } from '../rows/refetch.ts';
+import { type RunSummary, recordRun } from '../rows/run.ts';
+import type { Lease } from '../warehouse/warehouse.ts';
+import { confirmAll } from './confirm.ts';
+import { findGuard, guard } from './guard.ts';
+import { mendAll, settleWaiting } from './mend.ts';
+import type { SweepContext } from './span.ts';
+import { openSweep, readPulled, sweepAll } from './sweep.ts';
+
+/** Ids at one instant held in memory; more go through a scratch table. */
+const GROUP_MAX = 10_000;
+/** Findings that a report names; `mirror_findings` has them all. */
+const NAMED_MAX = 1_000;
+
+export interface ReconcileChoice {
+  /** Compare every field, not stamps alone. */
+  readonly deep: boolean;
+  /** Find and tell, and change nothing. */
+  readonly dryRun: boolean;
+  /** Delete even where a guard would stop. */
+  readonly allowMassDelete: boolean;
+  /** For tests: see GROUP_MAX. */
+  readonly groupMax?: number;
+}
+
+export interface ReconcileReport extends RunSummary {
+  /** What `tombstones recheck` takes. */
+  readonly run: number;
+  readonly certificate: Certificate;
+  /** What was at odds, the first of them by name. */
+  readonly findings: readonly Finding[];
+  /** A dry run: what would stop a real one; null: nothing. */
+  readonly guard: string | null;
+}
+
+/**
+ * Compares all of the source with all of the mirror, mends the mirror and certifies what is true then.
+ * @throws SyncError GUARDED when far too many clients seem deleted; LEASE_HELD when another one is under way.
+ */
+export function reconcile(engine: Engine, choice: ReconcileChoice): Promise<ReconcileReport> {
+  return withLease(engine, 'reconcile', async (lease, signal) => {
+    const inner = { ...engine, signal };
+    if (choice.dryRun) return { ...(await work(inner, lease, choice)), ...NOTHING_DONE };
+    let report: Omit<ReconcileReport, keyof RunSummary> | undefined;
+    const summary = await recordRun(inner, { kind: 'reconcile', exclusive: true }, async () => {
+      report = await work(inner, lease, choice);
+    });
+    return { ...(report as Omit<ReconcileReport, keyof RunSummary>), ...summary };
+  });
+}
+
+const NOTHING_DONE: RunSummary = { rows: 0, written: 0, requests: 0 };
+
+async function work(
+  engine: Engine,
+  lease: Lease,
+  choice: ReconcileChoice,
+): Promise<Omit<ReconcileReport, keyof RunSummary>> {
+  const { warehouse, emit, signal } = engine;
+  await engine.source.discover(signal);
+  const mode: SweepMode = `${choice.dryRun ? 'dry ' : ''}${choice.deep ? 'deep' : 'plain'}`;
+  // What a guard stopped may be over by now: only a person's word goes on with what was found then.
+  const { sweep, isResumed } = await openSweep(engine, lease, mode, choice);
+  emit({ type: 'runStarted', kind: 'reconcile', resumed: isResumed });
+  const context: SweepContext = {
+    engine,
+    sweepId: sweep.id,
+    lease,
+    signal,
+    isDeep: choice.deep,
+    pulled: await readPulled(engine),
+    groupMax: choice.groupMax ?? GROUP_MAX,
+  };
+  await sweepAll(context);
+  let held: string | null = null;
+  if (choice.dryRun) held = await findGuard(context);
+  else {
+    await guard(context, choice.allowMassDelete);
+    await mendAll(context);
+    await confirmAll(context);
+    await workRefetch(engine, lease);
+    await settleWaiting(context);
+  }
+  const findings = await readFindings(warehouse, sweep.id, NAMED_MAX);
+  const certificate = await finish(context, sweep, choice);
+  return { run: sweep.id, certificate, findings, guard: held };
+}
+
+async function finish(context: SweepContext, sweep: Sweep, choice: ReconcileChoice): Promise<Certificate> {
+  const { engine, lease } = context;
+  const { warehouse, clock, options } = engine;
+  const to = instantFromMs(clock.now());
+  const clients = await countSwept(warehouse, sweep.id);
+  const counted = { clients, deep: choice.deep, from: sweep.startedAt, to };
+  const certificate = makeCertificate(counted, await countFindings(warehouse, sweep.id));
+  const text = choice.dryRun ? null : JSON.stringify(certificate);
+  const before = addSeconds(to, -options.keepDays * 86_400);
+  await warehouse.commit(
+    [...finishSweep(sweep.id, to, text), ...pruneFindings(warehouse.kind, before)],
+    lease,
+  );
+  return certificate;
+}
