@@ -101,14 +101,21 @@ export function createSender(socketsMax: number): Sender {
   };
 }
 
+let axiosModule: Promise<typeof import('axios')> | undefined;
+
+/** Loaded by the first request: it takes longer than all the rest of the program, which often sends none. */
+async function loadAxios() {
+  axiosModule ??= import('axios');
+  return (await axiosModule).default;
+}
+
 async function exchange(
   outgoing: Outgoing,
   flight: Flight,
   agents: { readonly httpAgent: http.Agent; readonly httpsAgent: https.Agent },
   signal: AbortSignal,
 ): Promise<HttpAnswer | NoAnswer> {
-  // Loaded by the first request: it takes longer than all the rest of the program, which often sends none.
-  const { default: axios } = await import('axios');
+  const axios = await loadAxios();
   const secure = outgoing.url.protocol === 'https:';
   const response = await axios.request<Readable>({
     ...agents,
