@@ -1,0 +1,331 @@
+/**
+ * The accounts at the end of a simulated life, when nothing goes wrong any more and nothing waits. Each finding is a
+ * line in words; none may be found.
+ *
+ * (a) The mirror is the source, field by field, but for what is listed. (b) Each edit was at the source once it was
+ * made, or a user left it, or it stands on record with its value. (c) No PATCH carries what no user changed, but for
+ * the required fields, and those as new as the source was when it was read. (d) No client was created twice.
+ * (e) No tombstone without a 404. (f) At rest nothing is written on either side.
+ */
+import { FIELDS } from '../../src/clients/fields.ts';
+import { isAlikeValue } from '../../src/clients/merge.ts';
+import type { FieldValue } from '../../src/clients/record.ts';
+import { type EditedRow, readRows } from '../../src/ledger/editedRows.ts';
+import { decodeValue } from '../../src/ledger/edits.ts';
+import { type OpenEdit, readOpenEdits } from '../../src/push/openClients.ts';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import type { Warehouse } from '../../src/warehouse/warehouse.ts';
+import type { Patch } from './edits.ts';
+import { canonical, type History } from './history.ts';
+import type { Edit } from './users.ts';
+
+export interface Account {
+  readonly history: History;
+  readonly simulator: Simulator;
+  readonly warehouse: Warehouse;
+  readonly edits: readonly Edit[];
+  readonly patches: readonly Patch[];
+  readonly nowMs: number;
+  /** How old an answer of the source may have been. */
+  readonly staleMs: number;
+  readonly excluded: ReadonlySet<string>;
+  /** One more cycle. */
+  cycle(): Promise<void>;
+}
+
+const REST_CYCLES = 10;
+
+export async function closeAccounts(account: Account): Promise<readonly string[]> {
+  const books = await readBooks(account);
+  return [
+    ...mirrorIsSource(account, books),
+    ...noEditIsLost(account, books),
+    ...noStrayColumn(account),
+    ...noneTwice(account),
+    ...noTombstoneWithoutProof(account, books),
+    ...(await restIsSilent(account)),
+  ];
+}
+
+interface Books {
+  readonly rows: ReadonlyMap<string, EditedRow>;
+  readonly tombstones: ReadonlySet<string>;
+  readonly open: readonly OpenEdit[];
+  /** local id → the id of the source. */
+  readonly ids: ReadonlyMap<string, string>;
+  readonly conflicts: readonly {
+    readonly id: string;
+    readonly field: string | null;
+    readonly local: string | null;
+  }[];
+  readonly journal: readonly {
+    readonly id: string;
+    readonly field: string | null;
+    readonly value: string | null;
+    readonly outcome: string;
+  }[];
+  readonly deletes: ReadonlySet<string>;
+}
+
+async function readBooks({ warehouse, nowMs, excluded }: Account): Promise<Books> {
+  const read = async (sql: string) => warehouse.read({ sql, params: [] });
+  const clients = await read('SELECT id, _deleted_at FROM clients');
+  const text = (value: unknown) => (value === null ? null : String(value));
+  return {
+    rows: await readRows(
+      warehouse,
+      clients.map(({ id }) => String(id)),
+    ),
+    tombstones: new Set(clients.filter((row) => row._deleted_at !== null).map(({ id }) => String(id))),
+    open: await readOpenEdits(warehouse, { nowMs, excluded }),
+    ids: new Map(
+      (await read('SELECT local_id, id FROM mirror_ids')).map((row) => [
+        String(row.local_id),
+        String(row.id),
+      ]),
+    ),
+    conflicts: (await read('SELECT client_id, field, local FROM mirror_conflicts')).map((row) => ({
+      id: String(row.client_id),
+      field: text(row.field),
+      local: text(row.local),
+    })),
+    journal: (await read('SELECT client_id, field, value, outcome FROM mirror_edits')).map((row) => ({
+      id: String(row.client_id),
+      field: text(row.field),
+      value: text(row.value),
+      outcome: String(row.outcome),
+    })),
+    deletes: new Set((await read('SELECT id FROM mirror_deletes')).map(({ id }) => String(id))),
+  };
+}
+
+/** All ids that a client has had, from this one on. */
+function idsFrom(id: string, { ids }: Books): readonly string[] {
+  const found = [id];
+  for (let next = ids.get(id); next !== undefined && !found.includes(next); next = ids.get(next))
+    found.push(next);
+  return found;
+}
+
+function mirrorIsSource(
+  { simulator, excluded }: Account,
+  { rows, tombstones, deletes }: Books,
+): readonly string[] {
+  const findings: string[] = [];
+  const source = new Map(simulator.source.all().map((row) => [row.id, canonical(row)]));
+  for (const [id, values] of source) {
+    const row = rows.get(id);
+    if (row === undefined) {
+      if (!deletes.has(id)) findings.push(`(a) ${id} is missing in the mirror`);
+      continue;
+    }
+    if (tombstones.has(id)) findings.push(`(a) ${id} is a tombstone, and at the source`);
+    for (const { name } of FIELDS) {
+      if (excluded.has(name) || row.state.base[name] !== undefined) continue;
+      const [here, there] = [row.state.values[name] ?? null, values[name] ?? null];
+      if (here !== there) findings.push(`(a) ${id} ${name} is ${here} here and ${there} at the source`);
+    }
+  }
+  for (const [id, { state, create }] of rows) {
+    const isMerged = Object.keys(state.base).length > 0 && !state.isParked;
+    if (!source.has(id) && create === null && isMerged && !tombstones.has(id))
+      findings.push(`(a) ${id} is gone, edited, and no tombstone`);
+  }
+  return findings;
+}
+
+/** Ends with a value on record, by which it can be found again. */
+const KEPT_ON_RECORD = new Set(['undone', 'discarded', 'conflict', 'overwritten', 'refused', 'ignored']);
+
+function noEditIsLost(account: Account, books: Books): readonly string[] {
+  const { edits, history } = account;
+  const findings: string[] = [];
+  for (const { id, state, field } of books.open) {
+    if (state === 'pending' || state === 'in flight') findings.push(`(b) ${id} ${field} is ${state} at rest`);
+  }
+  for (const [index, edit] of edits.entries()) {
+    const ids = idsFrom(edit.id, books);
+    const later = edits
+      .slice(index + 1)
+      .filter(
+        (one) =>
+          idsFrom(edit.id, books).includes(one.id) || idsFrom(one.id, books).some((id) => ids.includes(id)),
+      );
+    const problem =
+      edit.kind === 'field'
+        ? fieldProblem(account, books, { edit, ids, later })
+        : edit.kind === 'insert'
+          ? insertProblem(account, books, { edit, ids, later })
+          : deleteProblem(account, books, { edit, ids, later });
+    if (problem !== null)
+      findings.push(`(b) #${edit.tick} ${edit.kind} ${edit.id} ${edit.field} = ${edit.value}: ${problem}`);
+  }
+  for (const { id, field, value, outcome } of books.journal) {
+    if (outcome !== 'arrived' || field === null) continue;
+    const ids = [id, ...[...books.ids].filter(([, real]) => real === id).map(([local]) => local)];
+    if (!ids.some((one) => history.held(one, field, decodeValue(field, value), 0))) {
+      findings.push(`(b) ${id} ${field} = ${value} is said to have arrived, and never was at the source`);
+    }
+  }
+  return findings;
+}
+
+interface Case {
+  readonly edit: Edit;
+  readonly ids: readonly string[];
+  /** What users did to the same client afterwards. */
+  readonly later: readonly Edit[];
+}
+
+function fieldProblem({ history }: Account, books: Books, { edit, ids, later }: Case): string | null {
+  const { field, value, tick } = edit;
+  if (edit.isDropped === true) return null;
+  if (later.some((one) => (one.kind === 'field' && one.field === field) || one.kind === 'delete'))
+    return null;
+  if (ids.some((id) => history.held(id, field, value, tick))) return null;
+  const row = ids.map((id) => books.rows.get(id)).find((found) => found !== undefined);
+  const isOpen = books.open.some(
+    (open) => ids.includes(open.clientId) && (open.field === field || open.kind === 'create'),
+  );
+  if (isOpen && row !== undefined && isAlikeValue(field, row.state.values[field] ?? null, value)) return null;
+  const isLike = (text: string | null) => isAlikeValue(field, decodeValue(field, text), value);
+  if (books.conflicts.some((one) => ids.includes(one.id) && one.field === field && isLike(one.local)))
+    return null;
+  if (
+    books.conflicts.some(
+      (one) => ids.includes(one.id) && one.field === null && holds(one.local, field, value),
+    )
+  )
+    return null;
+  const isKept = books.journal.some(
+    (one) =>
+      ids.includes(one.id) &&
+      KEPT_ON_RECORD.has(one.outcome) &&
+      (one.field === field ? isLike(one.value) : one.field === null && holds(one.value, field, value)),
+  );
+  return isKept ? null : `neither at the source nor on record; the row has ${row?.state.values[field]}`;
+}
+
+/** Does the JSON of a whole row hold this value? */
+function holds(json: string | null, field: string, value: FieldValue): boolean {
+  if (json === null) return false;
+  const held = (JSON.parse(json) as Readonly<Record<string, unknown>>)[field];
+  const plain =
+    typeof held === 'object' && held !== null ? JSON.stringify(held) : ((held ?? null) as FieldValue);
+  return isAlikeValue(field, plain, value);
+}
+
+function insertProblem({ history }: Account, books: Books, { edit, ids, later }: Case): string | null {
+  if (later.some(({ kind }) => kind === 'delete')) return null;
+  if (ids.slice(1).some((id) => history.of(id).some(({ values }) => values !== null))) return null;
+  if (books.open.some(({ kind, clientId }) => kind === 'create' && ids.includes(clientId))) return null;
+  const isDiscarded = books.journal.some(
+    ({ id, field, outcome }) => id === edit.id && field === null && outcome === 'discarded',
+  );
+  return isDiscarded ? null : 'the new client is neither at the source nor listed';
+}
+
+function deleteProblem({ history }: Account, books: Books, { edit, ids }: Case): string | null {
+  if (ids.some((id) => history.wasGone(id, edit.tick))) return null;
+  // An insert that never left.
+  if (ids.every((id) => history.of(id).length === 0)) return null;
+  if (ids.some((id) => books.deletes.has(id))) return null;
+  const isOnRecord = books.journal.some(
+    ({ id, field, outcome }) =>
+      ids.includes(id) && field === null && ['discarded', 'refused'].includes(outcome),
+  );
+  return isOnRecord ? null : 'the client is still at the source, and the delete nowhere';
+}
+
+function noStrayColumn({ patches, history, staleMs }: Account): readonly string[] {
+  const findings: string[] = [];
+  for (const { id, atMs, body, sent, readAtMs, agent } of patches) {
+    const where = `(c) PATCH of ${id} by ${agent}`;
+    if (sent === null) {
+      findings.push(`${where} without an intent`);
+      continue;
+    }
+    for (const [field, value] of Object.entries(body)) {
+      if (field in sent) continue;
+      if (FIELDS.find(({ name }) => name === field)?.required !== true)
+        findings.push(`${where} carries ${field} = ${value}`);
+      else if (!history.heldSinceMs(id, field, value as FieldValue, Math.min(readAtMs, atMs) - staleMs)) {
+        findings.push(`${where} carries ${field} = ${value}, which is older than what it read`);
+      }
+    }
+  }
+  return findings;
+}
+
+function noneTwice({ history, edits }: Account): readonly string[] {
+  const born = new Map<string, string[]>();
+  for (const { id, values } of history.born()) {
+    const key = keyOf(values.externalId);
+    if (key !== '') born.set(key, [...(born.get(key) ?? []), id]);
+  }
+  // Users may give one externalId to several new clients.
+  const wanted = (key: string) =>
+    edits.filter(({ kind, value }) => kind === 'insert' && keyOf(value) === key).length;
+  return [...born]
+    .filter(([key, ids]) => ids.length > Math.max(1, wanted(key)))
+    .map(
+      ([key, ids]) => `(d) the client with externalId ${key} was created more than once: ${ids.join(', ')}`,
+    );
+}
+
+function keyOf(externalId: unknown): string {
+  return String(externalId ?? '')
+    .trim()
+    .toLowerCase();
+}
+
+function noTombstoneWithoutProof({ simulator }: Account, { tombstones }: Books): readonly string[] {
+  const proved = new Set(
+    simulator.requests.log
+      .filter(({ status }) => status === 404)
+      .map(({ path }) => path.split('/').at(-1)?.toLowerCase()),
+  );
+  return [...tombstones]
+    .filter((id) => !proved.has(id))
+    .map((id) => `(e) ${id} is a tombstone without a 404`);
+}
+
+const KEPT_TABLES = [
+  'clients',
+  'mirror_edits',
+  'mirror_conflicts',
+  'mirror_pushes',
+  'mirror_deletes',
+  'mirror_ids',
+  'mirror_refetch',
+  'mirror_quarantine',
+  'mirror_settings',
+];
+
+async function restIsSilent({ simulator, warehouse, cycle }: Account): Promise<readonly string[]> {
+  const dump = async () => {
+    const tables: string[] = [];
+    for (const table of KEPT_TABLES) {
+      const rows = await warehouse.read({ sql: `SELECT * FROM ${table}`, params: [] });
+      tables.push(...rows.map((row) => `${table} ${JSON.stringify(row)}`).sort());
+    }
+    return tables.join('\n');
+  };
+  const before = await dump();
+  const findings: string[] = [];
+  for (let n = 1; n <= REST_CYCLES; n += 1) {
+    const requests = simulator.requests.total;
+    await cycle();
+    const cost = simulator.requests.total - requests;
+    if (cost !== 2) {
+      const asked = simulator.requests.log
+        .slice(-cost)
+        .map(({ method, path, query }) => `${method} ${path} ${decodeURIComponent(query)}`);
+      findings.push(`(f) a cycle at rest cost ${cost} requests: ${asked.join(', ')}`);
+      break;
+    }
+  }
+  const after = await dump();
+  if (after !== before) findings.push(`(f) cycles at rest wrote:\n${before}\nbecame\n${after}`);
+  return findings;
+}

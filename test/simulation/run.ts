@@ -1,0 +1,89 @@
+/**
+ * Plays many lives of a mirror, one a seed, and tells what was found:
+ * `npm run simulate:edits -- --seeds 1000 [--first N] [--engine sqlite|postgres] [--trace]`.
+ * Postgres: POSTGRES_TEST_URL where it is set, else a server of its own.
+ */
+import { parseArgs } from 'node:util';
+import { Client } from 'pg';
+import { startPostgres } from '../support/postgresServer.ts';
+import { type Outcome, playSeed } from './edits.ts';
+import { createPostgresPlace, createSqlitePlace, type Place } from './places.ts';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    first: { type: 'string', default: '1' },
+    engine: { type: 'string', default: 'sqlite' },
+    trace: { type: 'boolean', default: false },
+  },
+});
+const [count, first] = [Number(values.seeds), Number(values.first)];
+if (!Number.isInteger(count) || !Number.isInteger(first) || !['sqlite', 'postgres'].includes(values.engine)) {
+  process.stderr.write('usage: --seeds N [--first N] [--engine sqlite|postgres] [--trace]\n');
+  process.exit(2);
+}
+
+const places =
+  values.engine === 'sqlite'
+    ? { make: createSqlitePlace, stop: async () => undefined }
+    : await postgresPlaces();
+const totals = {
+  seeds: 0,
+  edits: 0,
+  remoteChanges: 0,
+  requests: 0,
+  faults: 0,
+  crashes: 0,
+  runs: 0,
+  findings: 0,
+};
+const beganMs = performance.now();
+for (let seed = first; seed < first + count; seed += 1) {
+  const outcome = await playOne(seed);
+  totals.seeds += 1;
+  for (const name of ['edits', 'remoteChanges', 'requests', 'faults', 'crashes', 'runs'] as const)
+    totals[name] += outcome[name];
+  totals.findings += outcome.findings.length === 0 ? 0 : 1;
+  for (const finding of outcome.findings)
+    process.stdout.write(`seed ${seed} (${outcome.policy}): ${finding}\n`);
+  if (totals.seeds % 100 === 0)
+    process.stderr.write(`${totals.seeds} seeds, ${totals.findings} with findings\n`);
+}
+await places.stop();
+const seconds = ((performance.now() - beganMs) / 1000).toFixed(0);
+process.stdout.write(`${values.engine}: ${JSON.stringify(totals)} in ${seconds} s\n`);
+process.exit(totals.findings === 0 ? 0 : 1);
+
+async function playOne(seed: number): Promise<Outcome> {
+  const place: Place = await places.make();
+  try {
+    return await playSeed(
+      seed,
+      place,
+      values.trace ? (line) => process.stdout.write(`${line}\n`) : undefined,
+    );
+  } catch (error) {
+    process.stdout.write(`seed ${seed} could not be played\n`);
+    throw error;
+  } finally {
+    await place.close();
+  }
+}
+
+async function postgresPlaces() {
+  const server = process.env.POSTGRES_TEST_URL ? null : await startPostgres();
+  const url = new URL(process.env.POSTGRES_TEST_URL ?? server?.url ?? '');
+  const admin = new Client({ connectionString: url.href });
+  await admin.connect();
+  const name = `simulation_${process.pid}`;
+  await admin.query(`CREATE DATABASE ${name}`);
+  url.pathname = `/${name}`;
+  return {
+    make: () => createPostgresPlace(url.href),
+    async stop() {
+      await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+      await admin.end();
+      await server?.stop();
+    },
+  };
+}
