@@ -8,6 +8,7 @@ import { createTokenSource } from './api/token.ts';
 import { createTransport } from './api/transport.ts';
 import type { Clock } from './clock.ts';
 import { createEmitter, type Emit } from './events.ts';
+import { type FaultPoint, withFaultPoints } from './faultPoint.ts';
 import { planSettings, readSettings } from './ledger/settings.ts';
 import { shapeOf } from './ledger/windows.ts';
 import type { PushEngine } from './push/engine.ts';
@@ -20,6 +21,8 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** Where a test may end the process. */
+  readonly faultPoint?: FaultPoint | undefined;
 }
 
 /** Opens the API alone, for direct calls. */
@@ -54,8 +57,8 @@ export async function withEngine<T>(
   const emitter = createEmitter();
   emitter.subscribe(options.emit);
   const { emit } = emitter;
-  const warehouse = await openMirror(options);
-  const api = openApi({ config, clock, emit });
+  const opened = { warehouse: await openMirror(options), api: openApi({ config, clock, emit }) };
+  const { warehouse, api } = withFaultPoints(opened, options.faultPoint);
   try {
     const stored = await bringSettingsUpToDate(warehouse, config, emit);
     const excluded = new Set(config.excludeFields);

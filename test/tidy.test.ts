@@ -24,6 +24,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'src/status.ts': 5,
   'src/observe/': 5,
   'config/': 5,
+  'src/faultPoint.ts': 5,
   'src/app.ts': 6,
   'src/doctor/': 6,
   'jobs/': 7,

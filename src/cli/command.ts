@@ -11,6 +11,7 @@ import type { Kind } from '../../config/kinds.ts';
 import type { Config, SettingGroup } from '../../config/settings.ts';
 import type { Clock } from '../clock.ts';
 import type { Emit } from '../events.ts';
+import type { FaultPoint } from '../faultPoint.ts';
 import type { Log } from '../observe/log.ts';
 
 /** An option of a command: a switch, or with `kind` one that takes a value. */
@@ -69,6 +70,8 @@ export interface CommandContext {
   /** Aborted by the first SIGINT or SIGTERM, with SyncError STOPPED as the reason. A second one kills. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Where a test ends the process; undefined but for it. */
+  readonly faultPoint: FaultPoint | undefined;
   /** Is stderr, where progress goes, a terminal? */
   readonly isTerminal: boolean;
 }
