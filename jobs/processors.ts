@@ -34,7 +34,9 @@ export interface ProcessorOptions {
   /** The process is to stop: windows, which go on where they are, stop at once. */
   readonly stop: AbortSignal;
   readonly freshen: (signal: AbortSignal) => Promise<void>;
-  readonly onJob: (name: JobName, outcome: 'done' | 'failed', durationMs: number) => void;
+  readonly onDone: (name: JobName, result: JobResult, durationMs: number) => void;
+  /** It ended otherwise; it may be tried again. */
+  readonly onFailed: (name: JobName, durationMs: number) => void;
 }
 
 export interface Processors {
@@ -80,10 +82,10 @@ function createOne<N extends JobName>(
       const startedMs = engine.clock.now();
       try {
         const result = await runOne(name, { job, token, lock }, options, lanes);
-        options.onJob(name, 'done', engine.clock.now() - startedMs);
+        options.onDone(name, result, engine.clock.now() - startedMs);
         return result;
       } catch (error) {
-        options.onJob(name, 'failed', engine.clock.now() - startedMs);
+        options.onFailed(name, engine.clock.now() - startedMs);
         throw error;
       }
     },

@@ -2,6 +2,7 @@
  * The long-running worker: schedulers, processors, the ear for local edits. It starts whatever is away and goes on by
  * itself; the first signal drains it within ten seconds, `kill -9` costs nothing but time.
  */
+import { once } from 'node:events';
 import type { Config } from '../config/settings.ts';
 import { withEngine } from '../src/app.ts';
 import type { Clock } from '../src/clock.ts';
@@ -10,7 +11,9 @@ import type { Emit } from '../src/events.ts';
 import { readIdentity } from '../src/ledger/identity.ts';
 import type { Log } from '../src/observe/log.ts';
 import type { PushEngine } from '../src/push/engine.ts';
+import type { Warehouse } from '../src/warehouse/warehouse.ts';
 import { createFieldWatch } from './jobEngine.ts';
+import { createJobLog, type JobLog } from './jobLog.ts';
 import { createProcessors, type Processors } from './processors.ts';
 import { createQueues, type Queues } from './queue.ts';
 import { connectRedis, type RedisConnections } from './redis.ts';
@@ -21,6 +24,7 @@ import { keepUp, warnOfRedis } from './upkeep.ts';
 const GRACE_MS = 5_000;
 /** Then they are aborted, and waited for until the process has been at it for so long in all. */
 const LEAVE_MS = 9_000;
+const CLOSE_MS = 500;
 const WAREHOUSE_RETRY_MS = 2_000;
 
 export interface WorkerOptions {
@@ -31,15 +35,11 @@ export interface WorkerOptions {
   readonly redact: (text: string) => string;
   /** Aborted when the worker is to stop. */
   readonly signal: AbortSignal;
-  readonly onJob: (name: JobName, outcome: 'done' | 'failed', durationMs: number) => void;
-  /** Told what runs as soon as it runs, for the HTTP face. */
-  readonly onRunning: (running: Running) => void;
+  readonly onJob: (name: JobName, outcome: 'done' | 'skipped' | 'failed', durationMs: number) => void;
+  /** Told what there is as soon as it is there, for the HTTP face. */
   readonly onRedis: (redis: RedisConnections) => void;
-}
-
-export interface Running {
-  readonly engine: PushEngine;
-  readonly queues: Queues;
+  readonly onWarehouse: (warehouse: Warehouse) => void;
+  readonly onQueues: (queues: Queues) => void;
 }
 
 /**
@@ -53,15 +53,26 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     onBack: () => log.info('Redis is back'),
   });
   options.onRedis(redis);
-  try {
+  const jobLog = createJobLog(log, options.emit, options.clock.now);
+  const work = withPatience({ ...options, emit: jobLog.emit }, async (engine, abort) => {
+    options.onWarehouse(engine.warehouse);
     await redis.ready(signal);
     await warnOfRedis(redis, log);
-    await withPatience(options, (engine, abort) => workWith(engine, abort, redis, options));
+    await workWith({ engine, abort, redis, jobLog }, options);
+  });
+  try {
+    // Whatever hangs then, a database that answers no more say, the process leaves.
+    await Promise.race([work, timeToLeave(options)]);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     redis.close();
   }
+}
+
+async function timeToLeave({ clock, signal }: WorkerOptions): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+  await clock.sleep(LEAVE_MS + CLOSE_MS);
 }
 
 /** Opens the engine; a warehouse that is away is waited for. */
@@ -86,26 +97,31 @@ async function withPatience(
   }
 }
 
-async function workWith(
-  engine: PushEngine,
-  abort: AbortController,
-  redis: RedisConnections,
-  options: WorkerOptions,
-): Promise<void> {
+interface Parts {
+  readonly engine: PushEngine;
+  readonly abort: AbortController;
+  readonly redis: RedisConnections;
+  readonly jobLog: JobLog;
+}
+
+async function workWith({ engine, abort, redis, jobLog }: Parts, options: WorkerOptions): Promise<void> {
   const { config, log, redact, signal } = options;
   const queues = createQueues(redis, await readIdentity(engine.warehouse));
   const freshen = await createFieldWatch(engine);
   const processors = createProcessors({
     ...{ config, engine, redis, queues, log, redact, freshen },
     stop: signal,
-    onJob: options.onJob,
+    onDone(name, result, durationMs) {
+      jobLog.done(name, result, durationMs);
+      options.onJob(name, 'skipped' in result ? 'skipped' : 'done', durationMs);
+    },
+    onFailed: (name, durationMs) => options.onJob(name, 'failed', durationMs),
   });
-  options.onRunning({ engine, queues });
+  options.onQueues(queues);
   log.info(`worker runs: ${engine.warehouse.label}, ${redis.label}`);
-  const upkeep = keepUp({ engine, queues, redis, config, log, redact, signal });
-  await upkeep;
+  await keepUp({ engine, queues, redis, config, log, redact, signal });
   await leave(processors, abort, options);
-  await within(LEAVE_MS - GRACE_MS, queues.close(), options.clock);
+  await within(CLOSE_MS, queues.close(), options.clock);
   log.info('worker drained');
 }
 

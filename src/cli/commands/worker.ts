@@ -1,6 +1,11 @@
 /** `worker`: the long-running container. Everything that it stands on is loaded by it alone. */
 import { createRedactor } from '../../../config/redact.ts';
-import { type Command, defineCommand } from '../command.ts';
+import type { Config } from '../../../config/settings.ts';
+import type { RedisConnections } from '../../../jobs/redis.ts';
+import type { Clock } from '../../clock.ts';
+import { SyncError } from '../../errors.ts';
+import type { Warehouse } from '../../warehouse/warehouse.ts';
+import { type Command, type CommandContext, defineCommand } from '../command.ts';
 
 export const workerCommand: Command = defineCommand({
   name: 'worker',
@@ -10,15 +15,84 @@ export const workerCommand: Command = defineCommand({
   needs: ['api', 'warehouse', 'mirror', 'queue', 'worker'],
   json: false,
   async run(context) {
-    const { runWorker } = await import('../../../jobs/worker.ts');
-    const { config, clock, emit, log, signal } = context;
-    await runWorker({
-      ...{ config, clock, emit, log, signal },
-      redact: createRedactor(config),
-      onJob: () => undefined,
-      onRunning: () => undefined,
-      onRedis: () => undefined,
+    const [{ runWorker }, { startHttpFace }, { createMetrics }] = await Promise.all([
+      import('../../../jobs/worker.ts'),
+      import('../../http/server.ts'),
+      import('../../observe/metrics.ts'),
+    ]);
+    const { config, clock, log, signal } = context;
+    const metrics = createMetrics();
+    const parts = await createParts(context);
+    const face = await startHttpFace({
+      address: config.httpAddress,
+      token: await httpToken(config, clock),
+      clock,
+      ...parts.face,
+      async metrics({ redisIsUp, warehouseIsUp, status }) {
+        const oldestPendingMs = await parts.oldestPendingMs();
+        return metrics.render({ status, oldestPendingMs, redisIsUp, warehouseIsUp }, clock.now());
+      },
     });
-    return 0;
+    log.info(`HTTP face at ${face.url}`);
+    try {
+      await runWorker({
+        ...{ config, clock, log, signal },
+        emit(event) {
+          metrics.emit(event);
+          context.emit(event);
+        },
+        redact: createRedactor(config),
+        onJob: metrics.jobDone,
+        onRedis: parts.setRedis,
+        onWarehouse: parts.setWarehouse,
+        onQueues: (queues) => face.showQueues(Object.values(queues.all)),
+      });
+      return 0;
+    } finally {
+      await face.close();
+    }
   },
 });
+
+/** What the face asks of Redis and the warehouse, before and after they are there. */
+async function createParts({ clock }: CommandContext) {
+  const [{ readStatus }, { readOldestPendingMs }] = await Promise.all([
+    import('../../status.ts'),
+    import('../../observe/oldestPending.ts'),
+  ]);
+  let redis: RedisConnections | null = null;
+  let warehouse: Warehouse | null = null;
+  return {
+    setRedis(made: RedisConnections) {
+      redis = made;
+    },
+    setWarehouse(made: Warehouse) {
+      warehouse = made;
+    },
+    oldestPendingMs: () =>
+      warehouse === null ? Promise.resolve(null) : readOldestPendingMs(warehouse).catch(() => null),
+    face: {
+      checkRedis: async () => (redis === null ? 'not connected yet' : redis.check()),
+      async checkWarehouse() {
+        if (warehouse === null) return 'not opened yet';
+        await warehouse.read({ sql: 'SELECT 1 AS one', params: [] });
+        return null;
+      },
+      async readStatus() {
+        if (warehouse === null) throw new SyncError('WAREHOUSE_AWAY', 'the warehouse is not opened yet');
+        return readStatus(warehouse, clock);
+      },
+    },
+  };
+}
+
+/** @throws SyncError SETTINGS when the file that holds the token cannot be read. */
+async function httpToken(config: Config, clock: Clock): Promise<(() => Promise<string>) | null> {
+  const { httpToken: token, httpTokenFile } = config;
+  if (token !== null) return async () => token;
+  if (httpTokenFile === null) return null;
+  const { createTokenSource } = await import('../../api/token.ts');
+  const source = createTokenSource({ file: httpTokenFile }, clock);
+  await source.current();
+  return () => source.current();
+}

@@ -1,0 +1,42 @@
+/**
+ * What a worker that runs for months says. A pull a minute that found nothing is not worth a line, and windows that
+ * are read side by side make one backfill: jobs tell their own results, and the core's events tell only the rest.
+ */
+import type { Emit, SyncEvent } from '../src/events.ts';
+import type { Log } from '../src/observe/log.ts';
+import { countText, durationText, shareText } from '../src/observe/numbers.ts';
+import type { JobResult } from './context.ts';
+import type { JobName } from './table.ts';
+
+const PROGRESS_EVERY_MS = 10_000;
+
+const TOLD_BY_JOBS: ReadonlySet<SyncEvent['type']> = new Set([
+  'runStarted',
+  'runFinished',
+  'pageCommitted',
+  'backfillProgress',
+]);
+
+export interface JobLog {
+  /** Takes the core's events, and gives on what the log is to tell. */
+  readonly emit: Emit;
+  done(name: JobName, result: JobResult, durationMs: number): void;
+}
+
+export function createJobLog(log: Log, emit: Emit, now: () => number): JobLog {
+  let toldMs = Number.NEGATIVE_INFINITY;
+  return {
+    emit(event) {
+      if (event.type === 'backfillProgress' && now() - toldMs >= PROGRESS_EVERY_MS) {
+        toldMs = now();
+        log.info(`backfill: ${shareText(event.share)}, ${countText(event.windowsOpen)} windows open`);
+      }
+      if (!TOLD_BY_JOBS.has(event.type)) emit(event);
+    },
+    done(name, result, durationMs) {
+      const isNews = Number(result.written ?? 0) > 0 || result.backfill !== undefined || name === 'backfill';
+      const level = isNews && name !== 'window' ? 'info' : 'debug';
+      log[level](`${name} done in ${durationText(durationMs)}`, result);
+    },
+  };
+}
