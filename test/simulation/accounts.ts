@@ -31,9 +31,9 @@ export interface Account {
   readonly excluded: ReadonlySet<string>;
   /** One more cycle. */
   cycle(): Promise<void>;
+  /** How many of them show that rest is silent; ten by default. */
+  readonly restCycles?: number;
 }
-
-const REST_CYCLES = 10;
 
 export async function closeAccounts(account: Account): Promise<readonly string[]> {
   const books = await readBooks(account);
@@ -61,6 +61,7 @@ interface Books {
   readonly journal: readonly {
     readonly id: string;
     readonly field: string | null;
+    readonly base: string | null;
     readonly value: string | null;
     readonly outcome: string;
   }[];
@@ -89,9 +90,10 @@ async function readBooks({ warehouse, nowMs, excluded }: Account): Promise<Books
       field: text(row.field),
       local: text(row.local),
     })),
-    journal: (await read('SELECT client_id, field, value, outcome FROM mirror_edits')).map((row) => ({
+    journal: (await read('SELECT client_id, field, base, value, outcome FROM mirror_edits')).map((row) => ({
       id: String(row.client_id),
       field: text(row.field),
+      base: text(row.base),
       value: text(row.value),
       outcome: String(row.outcome),
     })),
@@ -135,7 +137,7 @@ function mirrorIsSource(
 }
 
 /** Ends with a value on record, by which it can be found again. */
-const KEPT_ON_RECORD = new Set(['undone', 'discarded', 'conflict', 'overwritten', 'refused', 'ignored']);
+const KEPT_ON_RECORD = new Set(['discarded']);
 
 function noEditIsLost(account: Account, books: Books): readonly string[] {
   const { edits, history } = account;
@@ -197,12 +199,15 @@ function fieldProblem({ history }: Account, books: Books, { edit, ids, later }: 
     )
   )
     return null;
-  const isKept = books.journal.some(
-    (one) =>
-      ids.includes(one.id) &&
-      KEPT_ON_RECORD.has(one.outcome) &&
-      (one.field === field ? isLike(one.value) : one.field === null && holds(one.value, field, value)),
-  );
+  const isKept = books.journal.some((one) => {
+    if (!ids.includes(one.id)) return false;
+    // Taken back: the value is the one that it began with.
+    const isEnd = KEPT_ON_RECORD.has(one.outcome) || (one.outcome === 'undone' && one.base === one.value);
+    return (
+      isEnd &&
+      (one.field === field ? isLike(one.value) : one.field === null && holds(one.value, field, value))
+    );
+  });
   return isKept ? null : `neither at the source nor on record; the row has ${row?.state.values[field]}`;
 }
 
@@ -302,7 +307,12 @@ const KEPT_TABLES = [
   'mirror_settings',
 ];
 
-async function restIsSilent({ simulator, warehouse, cycle }: Account): Promise<readonly string[]> {
+async function restIsSilent({
+  simulator,
+  warehouse,
+  cycle,
+  restCycles = 10,
+}: Account): Promise<readonly string[]> {
   const dump = async () => {
     const tables: string[] = [];
     for (const table of KEPT_TABLES) {
@@ -313,7 +323,7 @@ async function restIsSilent({ simulator, warehouse, cycle }: Account): Promise<r
   };
   const before = await dump();
   const findings: string[] = [];
-  for (let n = 1; n <= REST_CYCLES; n += 1) {
+  for (let n = 1; n <= restCycles; n += 1) {
     const requests = simulator.requests.total;
     await cycle();
     const cost = simulator.requests.total - requests;

@@ -76,9 +76,14 @@ export function drawFaults(chance: Chance, ids: readonly string[]): Faults {
     ignoreOrderby: () => ({ ignoreOrderby: true }),
     ignoreSkip: () => ({ ignoreSkip: true }),
     down: () => ({ serverError: { probability: 1, after: chance.below(10), times: 40 } }),
+    // Nothing is heard of what was written, and what is read is old.
+    ghosts: () => ({
+      lostAnswer: { probability: 0.6, on: ['write'] },
+      stale: { probability: 0.8, maxMs: 20_000, on: ['list', 'get'] },
+    }),
     silent: () => ({ lostAnswer: { probability: 1, on: ['write'], after: chance.below(2), times: 12 } }),
   };
   const chosen = chance.some(Object.values(single), chance.of([0.15, 0.5]));
-  if (chance.is(0.2)) chosen.push(chance.of(Object.values(rare)));
+  if (chance.is(0.35)) chosen.push(chance.of(Object.values(rare)));
   return Object.assign({}, ...chosen.map((make) => make())) as Faults;
 }
