@@ -1,6 +1,7 @@
 /** How the mirror stands: what `status` prints, the worker's page shows and the metrics count. */
 import type { Instant } from './clients/instant.ts';
 import type { Clock } from './clock.ts';
+import { type Certificate, readCertificate } from './ledger/certificates.ts';
 import { queueOf } from './ledger/editedRows.ts';
 import { countDeadLetters } from './ledger/edits.ts';
 import { type Run, readLastRuns } from './ledger/runs.ts';
@@ -23,6 +24,8 @@ export interface Status {
   /** Single ids on the to-do list. */
   readonly refetch: number;
   readonly backfill: 'none' | 'running' | 'done';
+  /** What the last complete reconcile certified; null: there was none. */
+  readonly certificate: Certificate | null;
   readonly lastRuns: readonly Run[];
 }
 
@@ -57,6 +60,7 @@ export async function readStatus(warehouse: Warehouse, clock: Clock): Promise<St
     massEdit: parseMassEdit(counts.mass_edit ?? null),
     refetch: number('refetch'),
     backfill: (counts.backfill ?? 'none') as Status['backfill'],
+    certificate: await readCertificate(warehouse),
     lastRuns: await readLastRuns(warehouse),
   };
 }

@@ -17,6 +17,7 @@ import { reconcileCommand } from './commands/reconcile.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
 import { pullCommand, syncCommand } from './commands/sync.ts';
+import { tombstonesList, tombstonesPurge, tombstonesRecheck } from './commands/tombstones.ts';
 import { workerCommand } from './commands/worker.ts';
 
 export const COMMANDS: readonly Command[] = [
@@ -34,6 +35,9 @@ export const COMMANDS: readonly Command[] = [
   editsList,
   editsRetry,
   editsDiscard,
+  tombstonesList,
+  tombstonesRecheck,
+  tombstonesPurge,
   explainCommand,
   apiList,
   apiGet,

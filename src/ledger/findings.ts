@@ -135,3 +135,15 @@ export async function countAbsent(warehouse: Warehouse, sweepId: number): Promis
   const [row] = await warehouse.read({ sql, params: [sweepId] });
   return Number(row?.count ?? 0);
 }
+
+/** Of these ids those that a sweep wrote anew since then. */
+export async function readMendedSince(
+  warehouse: Warehouse,
+  ids: readonly string[],
+  since: Instant,
+): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const sql = `SELECT DISTINCT id FROM mirror_findings
+    WHERE outcome = 'mended' AND at > ? AND id IN (${ids.map(() => '?').join(', ')})`;
+  return (await warehouse.read({ sql, params: [since, ...ids] })).map((row) => String(row.id));
+}

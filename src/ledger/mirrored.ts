@@ -168,3 +168,11 @@ function storedValue(kind: Warehouse['kind'], type: string, value: SqlValue): Fi
   // Postgres has its own order of keys and its own spacing.
   return type === 'json' && kind === 'postgres' ? canonicalJson(JSON.parse(String(value))) : value;
 }
+
+/** Ids of random clients that are mirrored, live and unedited. */
+export async function readRandomIds(warehouse: Warehouse, count: number): Promise<string[]> {
+  // The inner query needs no more than an index of ids.
+  const sql = `SELECT id FROM clients WHERE id IN (SELECT id FROM clients ORDER BY random() LIMIT ?)
+    AND _deleted_at IS NULL AND _base IS NULL AND _create IS NULL`;
+  return (await warehouse.read({ sql, params: [count] })).map((row) => String(row.id));
+}

@@ -1,8 +1,15 @@
 /** Proves by GET /clients/{id}, many side by side, what the lists left out: nothing else sets `_deleted_at`. */
 
+import { addSeconds, instantFromMs } from '../clients/instant.ts';
 import { isRejected } from '../clients/record.ts';
-import { type Finding, type Outcome, readOpenFindings, settleFinding } from '../ledger/findings.ts';
-import { readMirrored } from '../ledger/mirrored.ts';
+import {
+  type Finding,
+  type Outcome,
+  readMendedSince,
+  readOpenFindings,
+  settleFinding,
+} from '../ledger/findings.ts';
+import { type Mirrored, readMirrored } from '../ledger/mirrored.ts';
 import { listRefetch, readListings } from '../ledger/refetch.ts';
 import { planPage, tally } from '../rows/planPage.ts';
 import type { SourceClient } from '../rows/source.ts';
@@ -38,8 +45,9 @@ async function confirmBatch(context: SweepContext, found: readonly Finding[]): P
   }));
   const ids = found.map((one) => one.id);
   const before = await readMirrored(warehouse, ids, true);
+  const young = await findYoung(context, reads, before);
   const results = await warehouse.commit(
-    reads.flatMap(({ id, read }) => planProof(id, read)),
+    reads.flatMap(({ id, read }) => (young.has(id) ? [] : planProof(id, read))),
     lease,
   );
   const { written } = tally(results);
@@ -59,11 +67,39 @@ async function confirmBatch(context: SweepContext, found: readonly Finding[]): P
       deleted += 1;
       return [settle('deleted')];
     }
-    // Edited here, held by a user, or written meanwhile: whoever may settle it asks the source again.
-    return [listRefetch(id, GONE, read.at), settle('waiting')];
+    // Young, edited here, held by a user, or written meanwhile: whoever may settle it asks the source again.
+    const dueAt = young.has(id) ? addSeconds(read.at, options.lookbackSeconds) : read.at;
+    return [listRefetch(id, GONE, read.at, dueAt), settle('waiting')];
   });
   await warehouse.commit(writes, lease);
   emit({ type: 'pageCommitted', kind: 'reconcile', rows: 0, written: written + deleted, key: null });
+}
+
+/**
+ * Of the clients that were answered 404 those that are younger than the lookback, or came back within it: an
+ * instance of the source that lags has not seen them yet. They are asked for again when it must have.
+ */
+async function findYoung(
+  { engine }: SweepContext,
+  reads: readonly { readonly id: string; readonly read: SourceClient }[],
+  held: ReadonlyMap<string, Mirrored>,
+): Promise<ReadonlySet<string>> {
+  const { warehouse, clock, options } = engine;
+  const gone = reads.filter(({ read }) => !read.found);
+  const since = addSeconds(instantFromMs(clock.now()), -options.lookbackSeconds);
+  const young = new Set(
+    await readMendedSince(
+      warehouse,
+      gone.map(({ id }) => id),
+      since,
+    ),
+  );
+  for (const { id, read } of gone) {
+    const row = held.get(id);
+    const limit = addSeconds(read.date ?? read.at, -options.lookbackSeconds);
+    if ((row?.createdOn ?? '') > limit || (row?.updatedOn ?? '') > limit) young.add(id);
+  }
+  return young;
 }
 
 /** What one read by id proves, as writes. Pure. */

@@ -24,6 +24,8 @@ export interface SourceAnswer extends PageAnswer {
 export type SourceClient = {
   readonly noted: number;
   readonly at: Instant;
+  /** The server's time; null: it sends none. */
+  readonly date: Instant | null;
 } /** inScope: false when the client belongs to an owner who is not mirrored. */ & (
   | {
       readonly found: true;
@@ -100,7 +102,8 @@ export function createSource(parts: SourceParts): Source {
     async byId(id, signal) {
       const noted = await warehouse.revision();
       const answer = await reader.byId(id, signal);
-      if (!answer.found) return { found: false, noted, at: now() };
+      const { date } = answer;
+      if (!answer.found) return { found: false, noted, at: now(), date };
       return {
         found: true,
         row: answer.row,
@@ -108,6 +111,7 @@ export function createSource(parts: SourceParts): Source {
         etag: answer.etag,
         noted,
         at: now(),
+        date,
       };
     },
   };

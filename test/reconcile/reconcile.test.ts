@@ -3,7 +3,10 @@ import { expect, it } from 'vitest';
 import type { Instant } from '../../src/clients/instant.ts';
 import { type ClientRecord, parseRow } from '../../src/clients/record.ts';
 import { readFindings } from '../../src/ledger/findings.ts';
+import { readTombstones } from '../../src/ledger/tombstones.ts';
 import type { ReconcileChoice } from '../../src/reconcile/reconcile.ts';
+import { compareSample } from '../../src/reconcile/sample.ts';
+import { purgeTombstones, recheckTombstones } from '../../src/reconcile/tombstones.ts';
 import { readStatus } from '../../src/status.ts';
 import { runPull, runReconcile } from '../../src/sync.ts';
 import { ownDelete } from '../../src/warehouse/dialect.ts';
@@ -263,5 +266,68 @@ describeBoth('the guards of reconcile', (begin) => {
     world.simulator.setTokens('another');
     await expect(run(world)).rejects.toMatchObject({ code: 'AUTH' });
     expect(await live(world)).toHaveLength(5);
+  });
+});
+
+describeBoth('a client younger than the lookback', (begin) => {
+  it('is not taken for deleted by an instance that lags, but a lookback later', async () => {
+    // Time passes by itself here, by hours at the most.
+    const world = await begin({ lookbackSeconds: 40 * 86_400, simulator: { token: 'lasting' } });
+    const { source } = world.simulator;
+    const { id } = source.insert();
+    await world.pull();
+    source.remove(id);
+    expect((await run(world)).certificate).toMatchObject({ extra: 1, deleted: 0 });
+    expect((await world.row(id))._deleted_at).toBeNull();
+    world.clock.advance(41 * 86_400_000);
+    await world.pull();
+    expect((await world.row(id))._deleted_at).not.toBeNull();
+    expect((await run(world)).certificate).toMatchObject(EQUAL);
+  });
+});
+
+describeBoth('tombstones', (begin) => {
+  it('are listed with their run, checked again by it, and purged with age', async () => {
+    const world = await begin();
+    const [one = '', other = ''] = world.ids();
+    const { source } = world.simulator;
+    const row = source.remove(one);
+    source.remove(other);
+    const report = await run(world);
+    const query = { run: null, after: null, limit: 10 };
+    expect(await readTombstones(world.warehouse, query)).toEqual(
+      [one, other].map((id) => ({ id, run: report.run, deletedAt: expect.any(String) })),
+    );
+    if (row !== undefined) source.restore(row);
+    await expect(recheckTombstones(world.engine, report.run + 1)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
+    expect(await recheckTombstones(world.engine, report.run)).toEqual({
+      checked: 2,
+      returned: [one],
+      waiting: [],
+    });
+    expect(await recheckTombstones(world.engine, null)).toMatchObject({ checked: 1, returned: [] });
+    expect(await live(world)).toEqual(world.ids());
+    expect(await purgeTombstones(world.warehouse, world.clock.now(), 1)).toBe(0);
+    world.clock.advance(2 * 86_400_000);
+    expect(await purgeTombstones(world.warehouse, world.clock.now(), 1)).toBe(1);
+    expect(await world.sql('SELECT id FROM clients')).toHaveLength(19);
+    expect(await world.sql('SELECT id FROM mirror_deletes')).toEqual([]);
+  });
+});
+
+describeBoth('a sample', (begin) => {
+  it('compares random clients field by field and names what differs', async () => {
+    const world = await begin();
+    expect(await compareSample(world.engine, 1000)).toEqual({ clients: 20, findings: [] });
+    const [wrong = '', gone = ''] = world.ids();
+    await plant(world, wrong, { fax: 'wrong' });
+    world.simulator.source.remove(gone);
+    const { findings } = await compareSample(world.engine, 1000);
+    expect(findings).toMatchObject([
+      { id: wrong, what: 'differs', fields: ['fax'] },
+      { id: gone, what: 'absent' },
+    ]);
   });
 });

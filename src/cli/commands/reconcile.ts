@@ -1,10 +1,15 @@
 /** `reconcile`: proves deletions, mends drift and certifies that the mirror equals the source. */
 
+import { int } from '../../../config/kinds.ts';
+import { SyncError } from '../../errors.ts';
 import { tellCertificate } from '../../ledger/certificates.ts';
 import type { Finding } from '../../ledger/findings.ts';
 import type { ReconcileReport } from '../../reconcile/reconcile.ts';
+import type { SampleReport } from '../../reconcile/sample.ts';
 import { defineCommand } from '../command.ts';
 import { plural } from '../summary.ts';
+
+const SAMPLE_MAX = 100_000;
 
 export const reconcileCommand = defineCommand({
   name: 'reconcile',
@@ -15,6 +20,11 @@ lists leave out is asked for by id, and only a 404 (or another owner) sets _dele
 Where more than a tenth of the clients, and more than 10, seem deleted it stops before deleting any.`,
   options: {
     dryRun: { help: 'print what would be done, and change nothing' },
+    sample: {
+      help: 'compare N random clients field by field, and change nothing',
+      kind: int(1, SAMPLE_MAX),
+      value: 'N',
+    },
     deep: { help: 'compare every field, not ids and stamps alone' },
     allowMassDelete: { help: 'take even a large part of all clients for deleted, each proved by id' },
   },
@@ -22,8 +32,18 @@ Where more than a tenth of the clients, and more than 10, seem deleted it stops 
   json: true,
   async run(context, { flags }) {
     const { withEngine } = await import('../../app.ts');
+    const { sample, ...choice } = flags;
+    if (sample !== undefined) {
+      if (choice.deep || choice.dryRun || choice.allowMassDelete) {
+        throw new SyncError('USAGE', '--sample stands alone', { hint: '' });
+      }
+      const { compareSample } = await import('../../reconcile/sample.ts');
+      const report = await withEngine(context, (engine) => compareSample(engine, sample));
+      context.print(report, renderSample(report));
+      return report.findings.length === 0 ? 0 : 1;
+    }
     const { runReconcile } = await import('../../sync.ts');
-    const report = await withEngine(context, (engine) => runReconcile(engine, flags));
+    const report = await withEngine(context, (engine) => runReconcile(engine, choice));
     context.print(report, flags.dryRun ? renderDry(report) : render(report));
     return 0;
   },
@@ -49,6 +69,12 @@ function renderDry({ certificate, findings, guard }: ReconcileReport): string {
   const head = `reconcile would find: ${tellCertificate(certificate)}`;
   const stop = guard === null ? [] : [`it would stop: ${guard}`];
   return [head, ...stop, ...named(findings)].join('\n');
+}
+
+function renderSample({ clients, findings }: SampleReport): string {
+  const equal = findings.length === 0 ? 'every field equal' : `${findings.length} at odds`;
+  const lines = named(findings.map((one) => ({ ...one, outcome: null })));
+  return [`${plural(clients, 'random client')} compared: ${equal}`, ...lines].join('\n');
 }
 
 const WORDS: Readonly<Record<Finding['what'], string>> = {

@@ -1,4 +1,5 @@
 /** `status`: how the mirror stands, and with --check whether a person is needed. */
+import { tellCertificate } from '../../ledger/certificates.ts';
 import type { Status } from '../../status.ts';
 import { defineCommand } from '../command.ts';
 import { plural } from '../summary.ts';
@@ -41,6 +42,7 @@ function renderStatus(status: Status, attention: readonly string[]): string {
     ],
     ['quarantine', plural(status.quarantined, 'row')],
     ['to refetch', plural(status.refetch, 'client')],
+    ['certified', status.certificate === null ? 'not reconciled yet' : tellCertificate(status.certificate)],
   ];
   for (const run of status.lastRuns) {
     const times = run.count > 1 ? ` (idle ${run.count} times)` : '';
