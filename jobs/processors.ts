@@ -42,9 +42,20 @@ export interface ProcessorOptions {
 export interface Processors {
   /** Takes no more jobs; resolves when those under way have ended. */
   drain(): Promise<void>;
+  /** Jobs under way. */
+  active(): number;
   /** Waits for nothing. */
   abandon(): Promise<void>;
 }
+
+interface At {
+  readonly job: Job;
+  readonly token: string;
+  /** Aborted when the job's lock is lost. */
+  readonly lock: AbortSignal;
+}
+
+type Run = (name: JobName, at: At) => Promise<JobResult>;
 
 type Handlers = {
   readonly [N in JobName]: (
@@ -63,25 +74,30 @@ const HANDLERS: Handlers = {
 
 export function createProcessors(options: ProcessorOptions): Processors {
   const lanes = createLaneCount(options);
-  const workers = JOB_NAMES.map((name) => createOne(name, options, lanes));
+  let active = 0;
+  const counted: Run = async (name, at) => {
+    active += 1;
+    try {
+      return await runOne(name, at, options, lanes);
+    } finally {
+      active -= 1;
+    }
+  };
+  const workers = JOB_NAMES.map((name) => createOne(name, options, counted));
   const close = async (force: boolean): Promise<void> => {
     await Promise.allSettled(workers.map((worker) => worker.close(force)));
   };
-  return { drain: () => close(false), abandon: () => close(true) };
+  return { drain: () => close(false), active: () => active, abandon: () => close(true) };
 }
 
-function createOne<N extends JobName>(
-  name: N,
-  options: ProcessorOptions,
-  lanes: () => Promise<number>,
-): Worker {
+function createOne<N extends JobName>(name: N, options: ProcessorOptions, run: Run): Worker {
   const { redis, queues, config, log, engine } = options;
   const worker = new Worker(
     name,
     async (job, token = '', lock = new AbortController().signal) => {
       const startedMs = engine.clock.now();
       try {
-        const result = await runOne(name, { job, token, lock }, options, lanes);
+        const result = await run(name, { job, token, lock });
         options.onDone(name, result, engine.clock.now() - startedMs);
         return result;
       } catch (error) {
@@ -111,7 +127,7 @@ function createOne<N extends JobName>(
 
 async function runOne<N extends JobName>(
   name: N,
-  at: { readonly job: Job; readonly token: string; readonly lock: AbortSignal },
+  at: At,
   options: ProcessorOptions,
   lanes: () => Promise<number>,
 ): Promise<JobResult> {

@@ -120,14 +120,20 @@ async function workWith({ engine, abort, redis, jobLog }: Parts, options: Worker
   options.onQueues(queues);
   log.info(`worker runs: ${engine.warehouse.label}, ${redis.label}`);
   await keepUp({ engine, queues, redis, config, log, redact, signal });
-  await leave(processors, abort, options);
+  await leave(processors, { abort, redis }, options);
   await within(CLOSE_MS, queues.close(), options.clock);
   log.info('worker drained');
 }
 
-async function leave(processors: Processors, abort: AbortController, options: WorkerOptions): Promise<void> {
+async function leave(
+  processors: Processors,
+  { abort, redis }: Pick<Parts, 'abort' | 'redis'>,
+  options: WorkerOptions,
+): Promise<void> {
   const { clock } = options;
   const drained = processors.drain();
+  // BullMQ waits for a Redis that is away; with no job under way there is nothing to wait for.
+  if (redis.commands.status !== 'ready' && processors.active() === 0) return;
   if (await within(GRACE_MS, drained, clock)) return;
   abort.abort(new SyncError('STOPPED', 'the worker stops, state kept'));
   if (await within(LEAVE_MS - GRACE_MS, drained, clock)) return;

@@ -93,6 +93,11 @@ export const ERRORS = {
     hint: 'A newer clients-mirror has written this warehouse: upgrade this one.',
   },
   EXPECTATION: { retry: 'later', exit: 1, hint: 'The warehouse changed meanwhile: run again.' },
+  REDIS_AWAY: {
+    retry: 'later',
+    exit: 1,
+    hint: 'Check REDIS_URL and that Redis runs. Nothing is lost: Redis holds no truth.',
+  },
   // Runs
   LEASE_HELD: { retry: 'later', exit: 75, hint: 'Another run does this work just now; wait for it to end.' },
   LEASE_LOST: {

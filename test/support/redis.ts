@@ -35,11 +35,14 @@ export async function startRedis(options: readonly string[] = []): Promise<TestR
   const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: null });
   client.on('error', () => undefined);
 
+  const end = (): void => {
+    server?.kill('SIGKILL');
+  };
+
   async function start(): Promise<void> {
     const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     server = spawn('redis-server', [...fixed, '--dir', directory, ...options], { stdio: 'ignore' });
-    const child = server;
-    process.once('exit', () => child.kill('SIGKILL'));
+    process.once('exit', end);
     const until = Date.now() + READY_WITHIN_MS;
     for (;;) {
       const probe = new Redis(url, { retryStrategy: null, lazyConnect: true });
@@ -60,6 +63,7 @@ export async function startRedis(options: readonly string[] = []): Promise<TestR
   async function kill(): Promise<void> {
     const child = server;
     server = null;
+    process.off('exit', end);
     if (child === null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
