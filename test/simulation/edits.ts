@@ -488,6 +488,7 @@ async function playRound(world: World, round: number): Promise<void> {
   const faults = drawFaults(
     chance,
     simulator.source.all().map(({ id }) => id),
+    habits,
   );
   trace(`  faults ${JSON.stringify(faults)}`);
   simulator.setFaults({ ...habits.faults, ...faults });

@@ -10,6 +10,8 @@ export interface Habits {
   readonly staleMs: number;
   /** Rows that cannot be mirrored turn up. */
   readonly spoils: boolean;
+  /** In each round little is heard of what was written, and what is read is old. */
+  readonly haunted: boolean;
 }
 
 const NORMALISED = {
@@ -33,11 +35,17 @@ export function drawHabits(chance: Chance): Habits {
     ...(chance.is(0.2) ? { extraField: { name: 'nickname', value: 'Jo' } } : {}),
     ...(lateMs > 0 ? { lateCommits: { maxMs: lateMs, probability: 0.3 } } : {}),
   };
-  return { faults, lateMs, staleMs: 20_000, spoils: chance.is(0.2) };
+  return { faults, lateMs, staleMs: 20_000, spoils: chance.is(0.2), haunted: chance.is(0.15) };
 }
 
+const GHOSTS: Faults = {
+  lostAnswer: { probability: 0.5, on: ['write'] },
+  stale: { probability: 0.8, maxMs: 20_000, on: ['list', 'get'] },
+};
+
 /** Faults of one round: none, a few, or many. */
-export function drawFaults(chance: Chance, ids: readonly string[]): Faults {
+export function drawFaults(chance: Chance, ids: readonly string[], { haunted }: Habits): Faults {
+  if (haunted) return GHOSTS;
   const share = chance.of([0, 0.03, 0.05, 0.15]);
   if (share === 0) return {};
   const strike = () => ({ probability: share });
@@ -76,11 +84,6 @@ export function drawFaults(chance: Chance, ids: readonly string[]): Faults {
     ignoreOrderby: () => ({ ignoreOrderby: true }),
     ignoreSkip: () => ({ ignoreSkip: true }),
     down: () => ({ serverError: { probability: 1, after: chance.below(10), times: 40 } }),
-    // Nothing is heard of what was written, and what is read is old.
-    ghosts: () => ({
-      lostAnswer: { probability: 0.6, on: ['write'] },
-      stale: { probability: 0.8, maxMs: 20_000, on: ['list', 'get'] },
-    }),
     silent: () => ({ lostAnswer: { probability: 1, on: ['write'], after: chance.below(2), times: 12 } }),
   };
   const chosen = chance.some(Object.values(single), chance.of([0.15, 0.5]));
