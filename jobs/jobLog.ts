@@ -17,6 +17,8 @@ const TOLD_BY_JOBS: ReadonlySet<SyncEvent['type']> = new Set([
   'backfillProgress',
 ]);
 
+const TOLD_ALWAYS: ReadonlySet<JobName> = new Set(['backfill', 'reconcile']);
+
 export interface JobLog {
   /** Takes the core's events, and gives on what the log is to tell. */
   readonly emit: Emit;
@@ -34,7 +36,8 @@ export function createJobLog(log: Log, emit: Emit, now: () => number): JobLog {
       if (!TOLD_BY_JOBS.has(event.type)) emit(event);
     },
     done(name, result, durationMs) {
-      const isNews = Number(result.written ?? 0) > 0 || result.backfill !== undefined || name === 'backfill';
+      const isNews =
+        Number(result.written ?? 0) > 0 || TOLD_ALWAYS.has(name) || result.backfill !== undefined;
       const level = isNews && name !== 'window' ? 'info' : 'debug';
       log[level](`${name} done in ${durationText(durationMs)}`, result);
     },

@@ -11,6 +11,7 @@ import { withJobEngine } from './jobEngine.ts';
 import { processPull } from './pull.ts';
 import { processPush } from './push.ts';
 import type { Queues } from './queue.ts';
+import { processReconcile } from './reconcile.ts';
 import type { RedisConnections } from './redis.ts';
 import { JOB_NAMES, JOBS, type JobName, type Payloads } from './table.ts';
 
@@ -68,6 +69,7 @@ type Handlers = {
 const HANDLERS: Handlers = {
   pull: processPull,
   push: processPush,
+  reconcile: processReconcile,
   backfill: processBackfill,
   window: processWindow,
 };

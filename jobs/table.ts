@@ -1,7 +1,7 @@
 /**
  * THE table of jobs: one row a job, data only. Queues, processors and schedulers are made from it, each job in a
- * queue of its own, so that a long backfill never delays a push. A scheduled job is tried once: its next turn is
- * its retry.
+ * queue of its own, so that a long backfill never delays a push. A job of every minute is tried once: its next
+ * turn is its retry.
  */
 import type { Config } from '../config/settings.ts';
 
@@ -18,6 +18,7 @@ export interface BackfillPayload {
 export interface Payloads {
   readonly pull: Record<never, never>;
   readonly push: Record<never, never>;
+  readonly reconcile: Record<never, never>;
   readonly backfill: BackfillPayload;
   readonly window: WindowPayload;
 }
@@ -55,6 +56,13 @@ export const JOBS: { readonly [N in JobName]: JobRow<Payloads[N]> } = {
     concurrency: () => 1,
     globalConcurrency: 1,
     attempts: 1,
+  },
+  reconcile: {
+    parse: parseNothing,
+    schedule: (config) => (config.reconcileCron === null ? null : { pattern: config.reconcileCron }),
+    concurrency: () => 1,
+    globalConcurrency: 1,
+    attempts: ATTEMPTS_OF_A_NIGHT,
   },
   /** The parent of a backfill's windows: runs when they are through, catches up and closes the backfill. */
   backfill: {

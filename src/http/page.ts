@@ -1,5 +1,6 @@
 /** The pages of the HTTP face: what `status` shows, and the login. Text in, HTML out; no script, nothing from afar. */
 import { createHash } from 'node:crypto';
+import { tellCertificate } from '../ledger/certificates.ts';
 import { needsAttention, type Status } from '../status.ts';
 
 const STYLE = `:root { color-scheme: light dark; --line: #8884; --soft: #8881; --bad: #c0392b; }
@@ -81,6 +82,7 @@ function renderFigures(status: Status): string {
     ['dead letters', count(status.deadLetters)],
     ['quarantined', count(status.quarantined)],
     ['to be read again', count(status.refetch)],
+    ['certificate', status.certificate === null ? 'none yet' : tellCertificate(status.certificate)],
   ];
   return `<h2>How it stands</h2><dl>${figures.map(([name, value]) => figure(name, value)).join('')}</dl>`;
 }

@@ -3,13 +3,28 @@
  * stands is read when somebody asks, and is the same from every worker of one mirror.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { instantToMs } from '../clients/instant.ts';
+import { type Instant, instantToMs } from '../clients/instant.ts';
 import type { Emit } from '../events.ts';
-import type { Status } from '../status.ts';
+
+/** What is told of how the mirror stands: a part of its status. */
+export interface Standing {
+  readonly clients: { readonly live: number; readonly deleted: number };
+  readonly cursor: Instant | null;
+  readonly lagSeconds: number | null;
+  readonly pending: number;
+  readonly conflicts: number;
+  readonly quarantined: number;
+  readonly deadLetters: number;
+  readonly massEdit: object | null;
+  readonly refetch: number;
+  readonly backfill: string;
+  readonly certificate: { readonly to: Instant } | null;
+  readonly lastRuns: readonly { readonly kind: string; readonly state: string }[];
+}
 
 export interface MirrorState {
   /** null: the warehouse does not answer; the figures it gives are left out rather than told wrong. */
-  readonly status: Status | null;
+  readonly status: Standing | null;
   /** When the oldest edit that waits was made, in milliseconds since 1970; null: none waits. */
   readonly oldestPendingMs: number | null;
   readonly redisIsUp: boolean;
@@ -138,6 +153,11 @@ function samplesOf(state: MirrorState, nowMs: number): readonly Sample[] {
     ['mirror_dead_letters', 'Edits that the source refused', status.deadLetters],
     ['mirror_quarantined', 'Rows of the source in quarantine', status.quarantined],
     ['mirror_refetch', 'Single clients to be read again', status.refetch],
+    [
+      'mirror_certificate_age_seconds',
+      'Time since a reconcile compared all clients',
+      status.certificate === null ? null : ageSeconds(instantToMs(status.certificate.to)),
+    ],
     ['mirror_backfill_done', '1 when a backfill is finished', Number(status.backfill === 'done')],
     ['mirror_mass_edit_held', '1 when a mass edit waits for a person', Number(status.massEdit !== null)],
   ];

@@ -67,6 +67,14 @@ export const SIMULATE_OPTIONS: readonly SimulateOption[] = [
     apply: (host) => ({ host: String(host) }),
   },
   {
+    name: 'token',
+    kind: 'text',
+    placeholder: 'TOKEN',
+    default: undefined,
+    help: 'the bearer token it accepts; a made-up one that lasts a day unless given',
+    apply: (token) => ({ token: String(token) }),
+  },
+  {
     ...count('clients', 'N', 'how many clients there are', (clients) => ({ clients })),
     default: 5_000,
   },

@@ -1,30 +1,31 @@
 /** The HTTP face over real sockets, with a real warehouse behind it. */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
-import { afterEach, describe, expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { instantFromMs } from '../../src/clients/instant.ts';
 import { systemClock } from '../../src/clock.ts';
 import { type FaceOptions, type HttpFace, startHttpFace } from '../../src/http/server.ts';
-import type { Status } from '../../src/status.ts';
+import { readStatus, type Status } from '../../src/status.ts';
+import { openWarehouse } from '../../src/warehouse/open.ts';
 
-const STATUS = {
-  clients: { live: 12_345, deleted: 6 },
-  cursor: '2026-01-02T03:04:05.1234567Z' as Status['cursor'],
-  lagSeconds: 7,
-  pending: 1,
-  conflicts: 0,
-  quarantined: 0,
-  deadLetters: 2,
-  massEdit: null,
-  refetch: 0,
-  backfill: 'done',
-  lastRuns: [
-    {
-      ...{ id: 1, kind: 'pull', state: 'failed', rows: 0, written: 0, requests: 1, count: 1 },
-      startedAt: '2026-01-02T03:04:05.0000000Z' as never,
-      finishedAt: null,
-      error: '<script>alert("x")</script>',
-    },
-  ],
-} as unknown as Status;
+let status: Status;
+beforeAll(async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'clients-mirror-http-'));
+  const url = `sqlite:${join(folder, 'clients.db')}`;
+  const warehouse = await openWarehouse({ url, schema: 'public', clock: systemClock });
+  const run = { id: 1, kind: 'pull', state: 'failed', rows: 0, written: 0, requests: 1, count: 1 } as const;
+  const startedAt = instantFromMs(0);
+  status = {
+    ...(await readStatus(warehouse, systemClock)),
+    clients: { live: 12_345, deleted: 6 },
+    deadLetters: 2,
+    lastRuns: [{ ...run, startedAt, finishedAt: null, error: '<script>alert("x")</script>' }],
+  };
+  await warehouse.close();
+  rmSync(folder, { recursive: true });
+});
 
 let face: HttpFace | undefined;
 afterEach(() => face?.close());
@@ -36,10 +37,10 @@ async function start(options: Partial<FaceOptions> = {}): Promise<HttpFace> {
     clock: systemClock,
     checkRedis: async () => null,
     checkWarehouse: async () => null,
-    readStatus: async () => STATUS,
-    metrics: async ({ status }) => ({
+    readStatus: async () => status,
+    metrics: async (state) => ({
       type: 'text/plain',
-      text: `live ${status?.clients.live ?? 'unknown'}\n`,
+      text: `live ${state.status?.clients.live ?? 'unknown'}\n`,
     }),
     ...options,
   });
