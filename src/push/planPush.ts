@@ -138,7 +138,14 @@ export function planGone(row: RowState): {
     isParked: edited.length > 0,
     isDeleted: true,
   });
-  if (edited.length === 0 || (row.isDeleted && row.isParked)) return { row: write, records: [] };
+  if (row.isDeleted && row.isParked) return { row: write, records: [] };
+  if (edited.length === 0) {
+    const value = (field: string) => row.values[field] ?? null;
+    const undone = Object.keys(row.base).map((field) =>
+      editRecord({ field, base: row.base[field] ?? null, value: value(field) }, 'undone'),
+    );
+    return { row: write, records: undone };
+  }
   const local = Object.fromEntries(edited.map((field) => [field, row.values[field] ?? null]));
   const before = Object.fromEntries(edited.map((field) => [field, row.base[field] ?? null]));
   const records: RecordWrite[] = [

@@ -221,7 +221,8 @@ describe('planPush', () => {
     expect(back).toMatchObject({ row: { isDeleted: false }, intent: { sent: { fico: 720 } } });
     expect(back.records).toContainEqual({ kind: 'closeConflict', field: null, resolution: 'restored' });
     const unedited = plan({ row: edited({ fax: '1' }), remote: { found: false } });
-    expect(unedited).toMatchObject({ row: { isDeleted: true, isParked: false, base: {} }, records: [] });
+    expect(unedited).toMatchObject({ row: { isDeleted: true, isParked: false, base: {} } });
+    expect(unedited.records).toMatchObject([{ field: 'fax', value: '1', outcome: 'undone' }]);
   });
 });
 
