@@ -1,12 +1,17 @@
 /** How the mirror stands: what `status` prints, the worker's page shows and the metrics count. */
-import type { Instant } from './clients/instant.ts';
+import { type Instant, instantFromMs } from './clients/instant.ts';
 import type { Clock } from './clock.ts';
 import { type Certificate, readCertificate } from './ledger/certificates.ts';
+import { type Drift, readDrift } from './ledger/drift.ts';
 import { queueOf } from './ledger/editedRows.ts';
 import { countDeadLetters } from './ledger/edits.ts';
+import { type Lateness, readLateness } from './ledger/lateness.ts';
 import { type Run, readLastRuns } from './ledger/runs.ts';
 import { type MassEdit, parseMassEdit, tellMassEdit } from './push/guard.ts';
 import type { SqlValue, Warehouse } from './warehouse/warehouse.ts';
+
+/** How long a change of fields, or a lookback that was too short, is told. */
+const TOLD_MS = 30 * 86_400_000;
 
 export interface Status {
   readonly clients: { readonly live: number; readonly deleted: number };
@@ -26,6 +31,10 @@ export interface Status {
   readonly backfill: 'none' | 'running' | 'done';
   /** What the last complete reconcile certified; null: there was none. */
   readonly certificate: Certificate | null;
+  /** How late rows became visible at the source, as far as it was seen; null: none was late. */
+  readonly lateness: Lateness | null;
+  /** Fields that appeared, vanished or changed their type at the source, of the last month. */
+  readonly drift: readonly Drift[];
   readonly lastRuns: readonly Run[];
 }
 
@@ -49,6 +58,7 @@ export async function readStatus(warehouse: Warehouse, clock: Clock): Promise<St
   const [counts = {}] = await warehouse.read({ sql: countsOf(warehouse), params: [] });
   const number = (name: string): number => Number(counts[name] ?? 0);
   const beganMs: SqlValue = counts.began_ms ?? null;
+  const since = instantFromMs(clock.now() - TOLD_MS);
   return {
     clients: { live: number('live'), deleted: number('deleted') },
     cursor: (counts.cursor ?? null) as Instant | null,
@@ -61,6 +71,8 @@ export async function readStatus(warehouse: Warehouse, clock: Clock): Promise<St
     refetch: number('refetch'),
     backfill: (counts.backfill ?? 'none') as Status['backfill'],
     certificate: await readCertificate(warehouse),
+    lateness: await readLateness(warehouse, since),
+    drift: await readDrift(warehouse, since),
     lastRuns: await readLastRuns(warehouse),
   };
 }
@@ -88,6 +100,12 @@ export function needsAttention(status: Status): string[] {
     'row in quarantine: `clients-mirror quarantine list`',
     'rows in quarantine: `clients-mirror quarantine list`',
   );
+  const { lateness } = status;
+  if (lateness !== null && lateness.lookbackSeconds !== null) {
+    lines.push(
+      `${lateness.over} rows became visible up to ${Math.ceil(lateness.maxSeconds)} seconds late, later than the lookback: set MIRROR_LOOKBACK_SECONDS to ${lateness.lookbackSeconds} or more`,
+    );
+  }
   for (const run of status.lastRuns) {
     if (run.state === 'failed') lines.push(`the last ${run.kind} failed: ${run.error ?? 'no reason noted'}`);
   }

@@ -14,7 +14,7 @@ import type { ClientsApi, ListAnswer, ListQuery } from './endpoints.ts';
 import { anyExternalId, anyId } from './odata.ts';
 import type { PageAnswer, PageRequest } from './readInOrder.ts';
 import { createSelection, isBadRequest, type Selection } from './selection.ts';
-import { parseStamps } from './stamps.ts';
+import { parseStamps, typesOf } from './stamps.ts';
 
 export interface ReadAnswer extends PageAnswer {
   /** The server's time, to the second; of several answers the earliest. null: it sends none. */
@@ -41,6 +41,8 @@ export interface ClientReader {
   byIds(ids: readonly string[], signal?: AbortSignal): Promise<ReadAnswer>;
   /** Whoever owns it: a client that left the mirrored owner is found, and shows its owner (unless excluded). */
   byId(id: string, signal?: AbortSignal): Promise<ClientRead>;
+  /** The fields of one client as the source names them, each with its JSON type; null: there is no such client. */
+  inspect(id: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string> | null>;
   /** Clients with one of these externalIds, whoever owns them; several may have the same. */
   byExternalIds(keys: readonly string[], signal?: AbortSignal): Promise<ReadAnswer>;
   /** The fields that lists are asked for now; null: the server refuses `$select`. */
@@ -114,6 +116,10 @@ export function createReader(api: ClientsApi, options: ReaderOptions): ClientRea
     byIds: (ids, signal) => readByKeys(reading, BY_ID, ids, signal),
     byExternalIds: (keys, signal) => readByKeys({ ...reading, scope: {} }, BY_EXTERNAL_ID, keys, signal),
     byId: (id, signal) => readById(reading, id, signal),
+    async inspect(id, signal) {
+      const answer = await api.get(id, { signal });
+      return answer.found ? typesOf(answer.row) : null;
+    },
     selected: () => reading.selection.current(),
   };
 }

@@ -1,4 +1,4 @@
-/** A row of which only id and stamps were asked for: enough to place and compare it, never enough to store it. */
+/** What is read of a row besides its values: id and stamps alone, to compare it, and the types of its fields. */
 import { type Instant, parseInstant } from '../clients/instant.ts';
 import type { ReadRow } from '../clients/record.ts';
 
@@ -20,4 +20,17 @@ export function parseStamps(raw: unknown): ReadRow {
 
 function readStamp(value: unknown): Instant | null | undefined {
   return value === null || value === undefined ? null : (parseInstant(value) ?? undefined);
+}
+
+/** Each field of a row with its JSON type; annotations (`@odata.etag`) are none. */
+export function typesOf(raw: unknown): ReadonlyMap<string, string> {
+  const entries = Object.entries(typeof raw === 'object' && raw !== null ? raw : {});
+  return new Map(
+    entries.filter(([name]) => !name.includes('@')).map(([name, value]) => [name, typeOf(value)]),
+  );
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'array' : typeof value;
 }

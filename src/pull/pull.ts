@@ -2,6 +2,8 @@
  * One incremental pull: the two streams from where they rest, then what is due on the to-do list of single ids.
  * One at a time, under the lease `pull`.
  */
+import { instantFromMs } from '../clients/instant.ts';
+import { watchLateness } from '../ledger/lateness.ts';
 import { withLease } from '../ledger/leases.ts';
 import { createPlaceStore } from '../ledger/places.ts';
 import type { Engine } from '../rows/engine.ts';
@@ -29,13 +31,15 @@ export function pull(engine: Engine, afterwards?: () => Promise<void>): Promise<
 /** The work of a pull, for a caller that holds its lease. */
 export async function pullUnder(engine: Engine, lease: Lease): Promise<void> {
   const { warehouse, source, clock, signal, emit, options } = engine;
-  const store = createPlaceStore<SourceAnswer>(warehouse, {
+  const places = createPlaceStore<SourceAnswer>(warehouse, {
     lease,
     planRows: (rows, answer) => planPage(rows, answer),
     onPage: (page, results) =>
       tellPage(emit, { kind: 'pull', rows: page.rows, key: page.state.walk?.place.key ?? null }, results),
   });
   const { lookbackSeconds, pageSize } = options;
+  const now = () => instantFromMs(clock.now());
+  const store = watchLateness(places, warehouse, { lease, lookbackSeconds, now });
   await pullStreams({ list: source.page, store, clock, lookbackSeconds, pageSize, signal, emit });
   await workRefetch(engine, lease);
 }

@@ -1,14 +1,15 @@
 /** One client on both sides: what a sweep finds at odds. Pure. */
 import { FIELDS } from '../clients/fields.ts';
-import type { Instant } from '../clients/instant.ts';
+import { addSeconds, type Instant } from '../clients/instant.ts';
 import type { ClientRecord } from '../clients/record.ts';
 import type { NewFinding } from '../ledger/findings.ts';
 import type { Mirrored } from '../ledger/mirrored.ts';
 
-/** What the pulls had surely seen when the sweep began: a later stamp is news, not drift. null: nothing. */
+/** What the pulls had seen when the sweep began: keys that complete ones had passed; null: nothing. */
 export interface Pulled {
   readonly updated: Instant | null;
   readonly created: Instant | null;
+  readonly lookbackSeconds: number;
 }
 
 /** @param isDeep the row has its fields, and they are compared too. */
@@ -43,7 +44,14 @@ function differingFields(row: ClientRecord, held: Mirrored): string[] {
   return names;
 }
 
-function isNews({ createdOn, updatedOn }: ClientRecord, pulled: Pulled): boolean {
-  const [stamp, limit] = updatedOn === null ? [createdOn, pulled.created] : [updatedOn, pulled.updated];
-  return stamp !== null && (limit === null || stamp > limit);
+/** Stamped after what the pulls had surely seen: no drift, for the next pull would have brought it. */
+function isNews(row: ClientRecord, pulled: Pulled): boolean {
+  const passed = passedBy(row, pulled);
+  const stamp = row.updatedOn ?? row.createdOn;
+  return stamp !== null && (passed === null || stamp > addSeconds(passed, -pulled.lookbackSeconds));
+}
+
+/** The key of the stream that the row belongs to. */
+export function passedBy({ updatedOn }: ClientRecord, { updated, created }: Pulled): Instant | null {
+  return updatedOn === null ? created : updated;
 }

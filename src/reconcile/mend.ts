@@ -1,6 +1,6 @@
 /** Looks again, by id, at what the sweep found at odds, and takes what the source says. */
 import { instantFromMs } from '../clients/instant.ts';
-import { isRejected } from '../clients/record.ts';
+import { type ClientRecord, isRejected } from '../clients/record.ts';
 import {
   type Finding,
   type Outcome,
@@ -9,11 +9,12 @@ import {
   settleFinding,
   turnAbsent,
 } from '../ledger/findings.ts';
-import { readMirrored } from '../ledger/mirrored.ts';
+import { noteLateness } from '../ledger/lateness.ts';
+import { type Mirrored, readMirrored } from '../ledger/mirrored.ts';
 import { readListings } from '../ledger/refetch.ts';
 import { planPage, tellPage } from '../rows/planPage.ts';
-import type { Write } from '../warehouse/warehouse.ts';
-import { judge } from './judge.ts';
+import type { Statement, Write } from '../warehouse/warehouse.ts';
+import { judge, passedBy } from './judge.ts';
 import type { SweepContext } from './span.ts';
 
 /** Ids worked on at a time, as many requests of 15 ids as fit. */
@@ -44,7 +45,10 @@ async function mendBatch(context: SweepContext, found: readonly Finding[]): Prom
     const isEqual = !isRejected(row) && judge(row, held.get(row.id), pulled, true) === null;
     outcomes.set(row.id, isRejected(row) ? 'unfit' : isEqual ? 'agreed' : 'mended');
   }
-  const results = await warehouse.commit(planPage(answer.rows, answer), lease);
+  const late = answer.rows.flatMap((row) =>
+    isRejected(row) ? [] : (planLateness(context, row, held.get(row.id)) ?? []),
+  );
+  const results = await warehouse.commit([...planPage(answer.rows, answer), ...late], lease);
   tellPage(emit, { kind: 'reconcile', rows: answer.rows, key: null }, results);
   // What could not be taken as it came was put on the to-do list by the write itself.
   const listed = await readListings(
@@ -57,6 +61,19 @@ async function mendBatch(context: SweepContext, found: readonly Finding[]): Prom
     return settleFinding(sweepId, id, listed.has(id) ? 'waiting' : outcome, answer.at);
   });
   await warehouse.commit(writes, lease);
+}
+
+/** A new version behind what a complete pull had passed: the lookback was too short for it. */
+function planLateness(
+  { engine, pulled }: SweepContext,
+  row: ClientRecord,
+  held: Mirrored | undefined,
+): Statement | null {
+  const isNewer = held === undefined || (row.updatedOn ?? '') > (held.updatedOn ?? '');
+  if (!isNewer || held?.isDeleted === true || held?.isDirty === true) return null;
+  const { lookbackSeconds } = pulled;
+  const at = instantFromMs(engine.clock.now());
+  return noteLateness(passedBy(row, pulled), row.updatedOn ?? row.createdOn, { lookbackSeconds, at });
 }
 
 /** What waited and has left the to-do list since is mended. */

@@ -12,6 +12,7 @@ import type { Engine } from '../rows/engine.ts';
 import { workRefetch } from '../rows/refetch.ts';
 import { type RunSummary, recordRun } from '../rows/run.ts';
 import type { Lease } from '../warehouse/warehouse.ts';
+import { takeCensus } from './census.ts';
 import { confirmAll } from './confirm.ts';
 import { findGuard, guard } from './guard.ts';
 import { mendAll, settleWaiting } from './mend.ts';
@@ -69,6 +70,7 @@ async function work(
 ): Promise<Omit<ReconcileReport, keyof RunSummary>> {
   const { warehouse, emit, signal } = engine;
   await engine.source.discover(signal);
+  if (!choice.dryRun) await takeCensus(engine, lease);
   const mode: SweepMode = `${choice.dryRun ? 'dry ' : ''}${choice.deep ? 'deep' : 'plain'}`;
   // What a guard stopped may be over by now: only a person's word goes on with what was found then.
   const { sweep, isResumed } = await openSweep(engine, lease, mode, choice);

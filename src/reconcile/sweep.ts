@@ -69,10 +69,14 @@ export async function sweepAll(context: SweepContext): Promise<void> {
   for (const one of await Promise.allSettled(lanes)) if (one.status === 'rejected') throw one.reason;
 }
 
-/** What the pulls have seen for sure: their places, less the lookback. */
+/** What complete pulls have passed. */
 export async function readPulled(engine: Engine): Promise<Pulled> {
   const states = await readStreamStates(engine.warehouse);
-  const before = (state: StreamState | undefined): Instant | null =>
-    state?.key == null ? null : addSeconds(state.key, -engine.options.lookbackSeconds);
-  return { updated: before(states.get('updated')), created: before(states.get('created')) };
+  const passed = (state: StreamState | undefined): Instant | null =>
+    state === undefined || state.beganMs === null ? null : state.key;
+  return {
+    updated: passed(states.get('updated')),
+    created: passed(states.get('created')),
+    lookbackSeconds: engine.options.lookbackSeconds,
+  };
 }

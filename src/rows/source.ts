@@ -45,6 +45,8 @@ export interface Source {
   stamps(request: PageRequest, signal: AbortSignal): Promise<SourceAnswer>;
   byIds(ids: readonly string[], signal: AbortSignal): Promise<SourceAnswer>;
   byId(id: string, signal: AbortSignal): Promise<SourceClient>;
+  /** Fields and JSON types of one client; null: there is none. */
+  inspect(id: string, signal: AbortSignal): Promise<ReadonlyMap<string, string> | null>;
   /** Whoever owns them; several clients may have the same externalId. */
   byExternalIds(keys: readonly string[], signal: AbortSignal): Promise<SourceAnswer>;
 }
@@ -87,6 +89,7 @@ export function createSource(parts: SourceParts): Source {
       await warehouse.commit([putSetting('fields', JSON.stringify(found))]);
     },
     page,
+    inspect: (id, signal) => reader.inspect(id, signal),
     async stamps(request, signal) {
       const noted = await warehouse.revision();
       return { ...(await reader.stamps(request, signal)), noted, at: now() };

@@ -1,5 +1,6 @@
 /** `status`: how the mirror stands, and with --check whether a person is needed. */
 import { tellCertificate } from '../../ledger/certificates.ts';
+import { tellDrift } from '../../ledger/drift.ts';
 import type { Status } from '../../status.ts';
 import { defineCommand } from '../command.ts';
 import { plural } from '../summary.ts';
@@ -44,6 +45,14 @@ function renderStatus(status: Status, attention: readonly string[]): string {
     ['to refetch', plural(status.refetch, 'client')],
     ['certified', status.certificate === null ? 'not reconciled yet' : tellCertificate(status.certificate)],
   ];
+  const { lateness } = status;
+  if (lateness !== null) {
+    lines.push([
+      'lateness',
+      `${plural(lateness.count, 'row')} visible late: half within ${lateness.medianSeconds} s, 99 % within ${lateness.p99Seconds} s, at most ${lateness.maxSeconds.toFixed(1)} s`,
+    ]);
+  }
+  for (const drift of status.drift) lines.push(['drift', `${tellDrift(drift)} (${drift.at.slice(0, 19)}Z)`]);
   for (const run of status.lastRuns) {
     const times = run.count > 1 ? ` (idle ${run.count} times)` : '';
     const error = run.error === null ? '' : `: ${run.error}`;
