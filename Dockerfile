@@ -18,7 +18,7 @@ COPY config ./config
 RUN npm run build \
  && find dist -name '*.map' -delete \
  && npm prune --omit=dev --no-audit --no-fund \
- && rm -rf node_modules/better-sqlite3/deps node_modules/better-sqlite3/src node_modules/better-sqlite3/build/Release/obj \
+ && rm -rf node_modules/typescript node_modules/@typescript node_modules/better-sqlite3/deps node_modules/better-sqlite3/src node_modules/better-sqlite3/build/Release/obj \
  && mkdir /data
 
 FROM node:20-bookworm-slim

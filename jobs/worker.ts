@@ -30,7 +30,10 @@ const WAREHOUSE_RETRY_MS = 2_000;
 export interface WorkerOptions {
   readonly config: Config;
   readonly clock: Clock;
+  /** Hears every event of the core. */
   readonly emit: Emit;
+  /** Hears those that are for the log. */
+  readonly tell: Emit;
   readonly log: Log;
   readonly redact: (text: string) => string;
   /** Aborted when the worker is to stop. */
@@ -53,8 +56,12 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     onBack: () => log.info('Redis is back'),
   });
   options.onRedis(redis);
-  const jobLog = createJobLog(log, options.emit, options.clock.now);
-  const work = withPatience({ ...options, emit: jobLog.emit }, async (engine, abort) => {
+  const jobLog = createJobLog(log, options.tell, options.clock.now);
+  const emit: Emit = (event) => {
+    options.emit(event);
+    jobLog.emit(event);
+  };
+  const work = withPatience({ ...options, emit }, async (engine, abort) => {
     options.onWarehouse(engine.warehouse);
     await redis.ready(signal);
     await warnOfRedis(redis, log);

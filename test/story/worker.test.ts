@@ -73,9 +73,17 @@ describe.each(ENGINES)('worker on %s', (engine) => {
       status: 200,
       body: { ready: true, redis: 'ok', warehouse: 'ok' },
     });
-    expect(await (await fetch(`${faceOf(worker)}/metrics`)).text()).toContain(
+    const metrics = await (await fetch(`${faceOf(worker)}/metrics`)).text();
+    for (const line of [
       'mirror_clients{state="live"} 1200',
-    );
+      'mirror_rows_total{kind="backfill",what="written"} 1200',
+      'mirror_requests_total{method="GET",status="200"}',
+      'mirror_run_duration_seconds_count{job="pull",outcome="done"}',
+      'mirror_lag_seconds ',
+      'mirror_edits_pending 0',
+    ]) {
+      expect(metrics).toContain(line);
+    }
     const startedMs = Date.now();
     worker.child.kill('SIGTERM');
     expect(await worker.done).toMatchObject({ exit: 0, signal: null });

@@ -37,10 +37,8 @@ export const workerCommand: Command = defineCommand({
     try {
       await runWorker({
         ...{ config, clock, log, signal },
-        emit(event) {
-          metrics.emit(event);
-          context.emit(event);
-        },
+        emit: metrics.emit,
+        tell: context.emit,
         redact: createRedactor(config),
         onJob: metrics.jobDone,
         onRedis: parts.setRedis,
