@@ -79,7 +79,7 @@ async function freshDatabase(serverUrl: string): Promise<string> {
   return url.href;
 }
 
-function output(args: readonly string[]): Promise<string> {
+export function output(args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     let text = '';

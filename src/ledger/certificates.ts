@@ -48,10 +48,6 @@ export function makeCertificate(counted: Counted, counts: readonly FindingCount[
   };
 }
 
-export function isEqual({ missing, stale, extra }: Certificate): boolean {
-  return missing + stale + extra === 0;
-}
-
 /** The newest certificate; null: no sweep has ended yet. */
 export async function readCertificate(warehouse: Warehouse): Promise<Certificate | null> {
   const sql = 'SELECT certificate FROM mirror_sweeps WHERE certificate IS NOT NULL ORDER BY id DESC LIMIT 1';
