@@ -11,7 +11,7 @@ import { isSyncError, type SyncError } from '../errors.ts';
 import { readRows } from '../ledger/editedRows.ts';
 import { commitEdited, type EditedWrite } from '../ledger/editedWrites.ts';
 import { dropPush, endClaim } from '../ledger/pushes.ts';
-import { type Created, settleCreate } from './createSettle.ts';
+import { type Created, remember, settleCreate } from './createSettle.ts';
 import type { Dirty } from './dirty.ts';
 import { CLAIM_MS, type Pass } from './engine.ts';
 import { inLanes } from './lanes.ts';
@@ -137,24 +137,31 @@ export function createBody(sent: Values): Body {
 }
 
 async function postOne(pass: Pass, posting: Posting): Promise<void> {
-  const { api, signal, warehouse } = { ...pass.engine };
+  const { api, signal } = pass.engine;
+  let told: string | null;
   try {
     const { id } = await api.create(createBody(posting.sent), { signal, deadlineMs: posting.deadlineMs });
-    pass.failures.passed();
-    await follow(pass, posting, id?.toLowerCase() ?? null);
+    told = id?.toLowerCase() ?? null;
   } catch (error) {
     if (!isSyncError(error)) throw error;
-    if (error.details.mayHaveTakenEffect) {
-      await followLost(pass, posting, error);
-    } else if (error.code === 'REFUSED' || error.code === 'DENIED') {
-      pass.failures.passed();
-      await refuse(pass, posting, wordsOf(error));
-    } else {
-      // Nothing came of it; of one before it something may have.
-      const { id, token, isAgain } = posting;
-      await warehouse.commit([isAgain ? endClaim(id, token, pass.sqlClock()) : dropPush(id, token)]);
-      noteFailure(pass, error);
-    }
+    return postFailed(pass, posting, error);
+  }
+  pass.failures.passed();
+  await followTaken(pass, posting, told);
+}
+
+async function postFailed(pass: Pass, posting: Posting, error: SyncError): Promise<void> {
+  const { warehouse } = pass.engine;
+  if (error.details.mayHaveTakenEffect) {
+    if (!(await followTaken(pass, posting, null))) noteFailure(pass, error);
+  } else if (error.code === 'REFUSED' || error.code === 'DENIED') {
+    pass.failures.passed();
+    await refuse(pass, posting, wordsOf(error));
+  } else {
+    // Nothing came of it; of one before it something may have.
+    const { id, token, isAgain } = posting;
+    await warehouse.commit([isAgain ? endClaim(id, token, pass.sqlClock()) : dropPush(id, token)]);
+    noteFailure(pass, error);
   }
 }
 
@@ -164,17 +171,25 @@ function noteFailure(pass: Pass, error: SyncError): void {
   pass.failures.note(error);
 }
 
-/** The source took it: under this id, or under one that it does not tell. */
-async function follow(pass: Pass, posting: Posting, told: string | null): Promise<boolean> {
-  const id = told ?? (await findOwn(pass, posting));
+/**
+ * The source took it, under this id or under one that it does not tell; or it may have taken it. What fails from here
+ * on is no failure of the POST: its intent stays, else a later pass would make the client once more.
+ * @returns false when nothing was found of it.
+ */
+async function followTaken(pass: Pass, posting: Posting, told: string | null): Promise<boolean> {
   const { id: localId, sent, strangers, token } = posting;
-  if (id === null) await pass.engine.warehouse.commit([endClaim(localId, token, pass.sqlClock())]);
-  else await settleCreate(pass, { localId, id, sent, strangers, held: token, endedMs: 0 });
-  return id !== null;
-}
-
-async function followLost(pass: Pass, posting: Posting, error: SyncError): Promise<void> {
-  if (!(await follow(pass, posting, null))) noteFailure(pass, error);
+  const created = (id: string) => ({ localId, id, sent, strangers, held: token, endedMs: 0 });
+  try {
+    const id = told ?? (await findOwn(pass, posting));
+    if (id === null) await pass.engine.warehouse.commit([endClaim(localId, token, pass.sqlClock())]);
+    else await settleCreate(pass, created(id));
+    return id !== null;
+  } catch (error) {
+    if (!isSyncError(error)) throw error;
+    if (told !== null) await remember(pass, created(told));
+    noteFailure(pass, error);
+    return true;
+  }
 }
 
 async function findOwn(pass: Pass, { sent, strangers }: Posting): Promise<string | null> {

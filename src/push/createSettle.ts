@@ -117,7 +117,7 @@ function optionsOf(pass: Pass, held: string | null, claimMs = CLAIM_MS) {
 }
 
 /** Notes the id for a later pass, and gives the claim up. */
-async function remember(pass: Pass, created: Created): Promise<void> {
+export async function remember(pass: Pass, created: Created): Promise<void> {
   const { warehouse } = pass.engine;
   const row = (await readRows(warehouse, [created.localId])).get(created.localId);
   if (row === undefined) return;

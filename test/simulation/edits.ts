@@ -497,7 +497,7 @@ async function playRound(world: World, round: number): Promise<void> {
   await Promise.all(Array.from({ length: count }, () => runOne(world)));
   world.unrest = 0;
   await passTime(world, chance.of([0, 1_000, 20_000, 70_000, 150_000, 3_600_000]));
-  trace(`  it is ${clock.now()}`);
+  trace(`  it is ${clock.now()}: ${await whatWaits(world.warehouse)}`);
 }
 
 async function passTime(world: World, ms: number): Promise<void> {
