@@ -8,7 +8,6 @@ import { SyncError } from '../src/errors.ts';
 import { tryWithLease } from '../src/ledger/leases.ts';
 import { readBackfill, readOpenWindows, readWindow, sameShape } from '../src/ledger/windows.ts';
 import { beginBackfill, endBackfill, readOneWindow } from '../src/pull/backfill.ts';
-import { createSplitter } from '../src/pull/split.ts';
 import type { PushEngine } from '../src/push/engine.ts';
 import { recordRun } from '../src/rows/run.ts';
 import type { JobContext, JobResult } from './context.ts';
@@ -127,7 +126,7 @@ async function isRunning(engine: PushEngine, backfillId: number): Promise<boolea
 
 async function cutForIdle(context: JobContext, backfillId: number): Promise<number> {
   const { engine, queues } = context;
-  const splitter = createSplitter(engine, backfillId);
+  const splitter = context.splitterOf(backfillId);
   const lanes = await context.lanes();
   let cuts = 0;
   for (;;) {

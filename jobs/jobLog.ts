@@ -9,6 +9,7 @@ import type { JobResult } from './context.ts';
 import type { JobName } from './table.ts';
 
 const PROGRESS_EVERY_MS = 10_000;
+const FAILURE_EVERY_MS = 60_000;
 
 const TOLD_BY_JOBS: ReadonlySet<SyncEvent['type']> = new Set([
   'runStarted',
@@ -23,10 +24,13 @@ export interface JobLog {
   /** Takes the core's events, and gives on what the log is to tell. */
   readonly emit: Emit;
   done(name: JobName, result: JobResult, durationMs: number): void;
+  /** A job that fails the same way with each turn is told now and then only. */
+  failed(name: JobName, words: string): void;
 }
 
 export function createJobLog(log: Log, emit: Emit, now: () => number): JobLog {
   let toldMs = Number.NEGATIVE_INFINITY;
+  const failing = new Map<JobName, { readonly words: string; readonly atMs: number }>();
   return {
     emit(event) {
       if (event.type === 'backfillProgress' && now() - toldMs >= PROGRESS_EVERY_MS) {
@@ -35,7 +39,14 @@ export function createJobLog(log: Log, emit: Emit, now: () => number): JobLog {
       }
       if (!TOLD_BY_JOBS.has(event.type)) emit(event);
     },
+    failed(name, words) {
+      const last = failing.get(name);
+      if (last?.words === words && now() - last.atMs < FAILURE_EVERY_MS) return;
+      failing.set(name, { words, atMs: now() });
+      log.warn(`${name} failed: ${words}`);
+    },
     done(name, result, durationMs) {
+      if (!('skipped' in result) && failing.delete(name)) log.info(`${name} works again`);
       const isNews =
         Number(result.written ?? 0) > 0 || TOLD_ALWAYS.has(name) || result.backfill !== undefined;
       const level = isNews && name !== 'window' ? 'info' : 'debug';

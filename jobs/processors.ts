@@ -3,6 +3,7 @@ import { type Job, WaitingChildrenError, Worker } from 'bullmq';
 import type { Config } from '../config/settings.ts';
 import { isSyncError, SyncError } from '../src/errors.ts';
 import type { Log } from '../src/observe/log.ts';
+import { createSplitter, type Splitter } from '../src/pull/split.ts';
 import type { PushEngine } from '../src/push/engine.ts';
 import { processBackfill, processWindow } from './backfill.ts';
 import type { JobContext, JobResult } from './context.ts';
@@ -36,6 +37,8 @@ export interface ProcessorOptions {
   readonly stop: AbortSignal;
   readonly freshen: (signal: AbortSignal) => Promise<void>;
   readonly onDone: (name: JobName, result: JobResult, durationMs: number) => void;
+  /** Why, for the log, where nobody expected it. */
+  readonly tellFailure: (name: JobName, words: string) => void;
   /** It ended otherwise; it may be tried again. */
   readonly onFailed: (name: JobName, durationMs: number) => void;
 }
@@ -75,12 +78,12 @@ const HANDLERS: Handlers = {
 };
 
 export function createProcessors(options: ProcessorOptions): Processors {
-  const lanes = createLaneCount(options);
+  const shared = { lanes: createLaneCount(options), splitterOf: createSplitters(options.engine) };
   let active = 0;
   const counted: Run = async (name, at) => {
     active += 1;
     try {
-      return await runOne(name, at, options, lanes);
+      return await runOne(name, at, options, shared);
     } finally {
       active -= 1;
     }
@@ -131,9 +134,9 @@ async function runOne<N extends JobName>(
   name: N,
   at: At,
   options: ProcessorOptions,
-  lanes: () => Promise<number>,
+  shared: Pick<JobContext, 'lanes' | 'splitterOf'>,
 ): Promise<JobResult> {
-  const { engine, queues, log, redact, config } = options;
+  const { engine, queues, redact, config } = options;
   const lost = new AbortController();
   const lose = (): void => lost.abort(new SyncError('LEASE_LOST', `the job ${name} lost its lock`));
   at.lock.addEventListener('abort', lose, { once: true });
@@ -141,12 +144,12 @@ async function runOne<N extends JobName>(
   try {
     return await withJobEngine(engine, signal, async (own) => {
       await options.freshen(own.signal);
-      return HANDLERS[name]({ engine: own, queues, lanes }, JOBS[name].parse(at.job.data), at);
+      return HANDLERS[name]({ engine: own, queues, ...shared }, JOBS[name].parse(at.job.data), at);
     });
   } catch (error) {
     if (error instanceof WaitingChildrenError) throw error;
     const cause = causeOf(error, [signal, engine.signal]);
-    if (!isExpected(cause)) log.warn(`${name} failed: ${redact(wordsOf(cause))}`);
+    if (!isExpected(cause)) options.tellFailure(name, redact(wordsOf(cause)));
     return settleFailure(cause, {
       ...at,
       isScheduled: JOBS[name].schedule(config) !== null,
@@ -184,5 +187,13 @@ function createLaneCount({ queues, config, engine }: ProcessorOptions): () => Pr
     const workers = await queues.all.window.getWorkersCount().catch(() => 1);
     lanes = Math.max(1, workers) * config.concurrency;
     return lanes;
+  };
+}
+
+function createSplitters(engine: PushEngine): JobContext['splitterOf'] {
+  let last: { readonly id: number; readonly splitter: Splitter } | null = null;
+  return (id) => {
+    if (last?.id !== id) last = { id, splitter: createSplitter(engine, id) };
+    return last.splitter;
   };
 }

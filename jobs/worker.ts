@@ -122,6 +122,7 @@ async function workWith({ engine, abort, redis, jobLog }: Parts, options: Worker
       jobLog.done(name, result, durationMs);
       options.onJob(name, 'skipped' in result ? 'skipped' : 'done', durationMs);
     },
+    tellFailure: jobLog.failed,
     onFailed: (name, durationMs) => options.onJob(name, 'failed', durationMs),
   });
   options.onQueues(queues);

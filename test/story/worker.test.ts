@@ -160,8 +160,10 @@ describe('worker', () => {
 
   it('is one scheduler a job, however often it is started', async () => {
     await begin('sqlite', { clients: 1 });
-    for (let round = 0; round < 3; round += 1) {
-      const both = [work(), work()];
+    // WORKER_RESTARTS=200 for a longer night.
+    const restarts = Number(process.env.WORKER_RESTARTS ?? 20);
+    for (let started = 0; started < restarts; started += 4) {
+      const both = Array.from({ length: 4 }, () => work());
       await Promise.all(both.map((one) => one.until('worker runs')));
       await eventually(async () => (await redis.client.keys('*:pull:repeat')).length === 1);
       for (const one of both) one.child.kill('SIGTERM');
@@ -177,7 +179,7 @@ describe('worker', () => {
         (waiting === '' ? 0 : Number(await redis.client.llen(waiting)));
       expect(jobs).toBe(1);
     }
-  });
+  }, 1_200_000);
 
   it('keeps few jobs in Redis', async () => {
     await begin('sqlite', { clients: 1 });

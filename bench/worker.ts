@@ -1,0 +1,147 @@
+/**
+ * What does the road over Redis cost? A backfill by one worker against the plain command, three workers against
+ * one at 200 ms a request, and the way of a local edit in Postgres to its PATCH. Both sides read clients that are in
+ * the mirror already, from the first page to the end of the catch-up pull.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
+import { systemClock } from '../src/clock.ts';
+import { openWarehouse } from '../src/warehouse/open.ts';
+import { type RunningCli, runCli, startCli } from '../test/support/cli.ts';
+import { startPostgres } from '../test/support/postgresServer.ts';
+import { startRedis, type TestRedis } from '../test/support/redis.ts';
+import { freshWarehouse, median, perSecond, type Server, startServer, table } from './table.ts';
+
+const CLIENTS = Number(process.env.BENCH_CLIENTS ?? 200_000);
+const PAIRS = Number(process.env.BENCH_PAIRS ?? 3);
+const EDITS = Number(process.env.BENCH_EDITS ?? 50);
+
+type Env = Readonly<Record<string, string>>;
+
+function envOf(server: Server, redis: TestRedis, warehouseUrl: string, concurrency: number): Env {
+  return {
+    CLIENTS_API_URL: server.url,
+    CLIENTS_API_TOKEN: server.token,
+    WAREHOUSE_URL: warehouseUrl,
+    REDIS_URL: redis.url,
+    MIRROR_CONCURRENCY: String(concurrency),
+    MIRROR_RECONCILE_CRON: '',
+    HTTP_ADDRESS: '127.0.0.1:0',
+  };
+}
+
+/** Milliseconds of the newest backfill, which must be finished; null while it is not. */
+async function lastBackfill(url: string): Promise<{ id: number; ms: number } | null> {
+  const warehouse = await openWarehouse({ url, schema: 'public', clock: systemClock });
+  const sql =
+    "SELECT id, started_at, finished_at FROM mirror_backfills WHERE state = 'done' ORDER BY id DESC LIMIT 1";
+  const [row] = await warehouse.read({ sql, params: [] });
+  await warehouse.close();
+  if (row === undefined) return null;
+  const at = (name: string) => Date.parse(String(row[name]).replace(/(\.\d{3})\d*Z/, '$1Z'));
+  return { id: Number(row.id), ms: at('finished_at') - at('started_at') };
+}
+
+async function finished(url: string, id: number): Promise<number> {
+  for (;;) {
+    const last = await lastBackfill(url);
+    if (last !== null && last.id >= id) return last.ms;
+    await delay(300);
+  }
+}
+
+async function must(args: readonly string[], env: Env): Promise<void> {
+  const { exit, stderr } = await runCli(args, { env });
+  if (exit !== 0) throw new Error(stderr);
+}
+
+async function stop(workers: readonly RunningCli[]): Promise<void> {
+  for (const { child } of workers) child.kill('SIGTERM');
+  await Promise.all(workers.map(({ done }) => done));
+}
+
+async function startWorkers(count: number, env: Env): Promise<RunningCli[]> {
+  const workers = Array.from({ length: count }, () => startCli(['worker'], { env }));
+  await Promise.all(workers.map((worker) => worker.until('worker runs')));
+  return workers;
+}
+
+/** Rows a second of a second backfill, by so many workers; 0: by the plain command. */
+async function speedOf(workers: number, env: Env): Promise<number> {
+  const url = env.WAREHOUSE_URL ?? '';
+  if ((await lastBackfill(url)) === null) await must(['backfill'], env);
+  const id = ((await lastBackfill(url))?.id ?? 0) + 1;
+  const running = await startWorkers(workers, env);
+  // All of them are known to Redis before the windows are cut.
+  if (workers > 0) await delay(1_000);
+  await must(workers === 0 ? ['backfill'] : ['backfill', '--enqueue'], env);
+  const ms = await finished(url, id);
+  await stop(running);
+  return (CLIENTS / ms) * 1000;
+}
+
+async function compare(env: Env, first: number, second: number): Promise<readonly string[]> {
+  const pairs: (readonly [number, number])[] = [];
+  for (let pair = 0; pair < PAIRS; pair += 1) {
+    pairs.push([await speedOf(first, env), await speedOf(second, env)]);
+  }
+  const cells = [0, 1].map((index) => perSecond(median(pairs.map((pair) => pair[index] ?? 0))));
+  return [...cells, median(pairs.map(([a, b]) => b / a)).toFixed(2)];
+}
+
+/** Milliseconds from the commit of an edit until the source shows it. */
+async function editTimes(env: Env): Promise<readonly number[]> {
+  const url = env.WAREHOUSE_URL ?? '';
+  const workers = await startWorkers(1, env);
+  const user = new Client({ connectionString: url });
+  await user.connect();
+  const { rows } = await user.query<{ id: string }>(`SELECT id FROM clients LIMIT ${EDITS}`);
+  const times: number[] = [];
+  await delay(1_500);
+  for (const [index, { id }] of rows.entries()) {
+    await user.query('UPDATE clients SET fax = $1 WHERE id = $2', [`bench ${index}`, id]);
+    const startedMs = performance.now();
+    while ((await faxOf(env, id)) !== `bench ${index}`) await delay(5);
+    times.push(performance.now() - startedMs);
+  }
+  await user.end();
+  await stop(workers);
+  return times;
+}
+
+async function faxOf(env: Env, id: string): Promise<unknown> {
+  const headers = { authorization: `Bearer ${env.CLIENTS_API_TOKEN}` };
+  const answer = await fetch(`${env.CLIENTS_API_URL}/clients/${id}`, { headers });
+  return ((await answer.json()) as { fax: unknown }).fax;
+}
+
+const redis = await startRedis();
+const postgres = await startPostgres();
+const [near, far] = [await startServer(CLIENTS), await startServer(CLIENTS, 200)];
+try {
+  const sqlite = await freshWarehouse(null);
+  const plain = await compare(envOf(near, redis, sqlite.warehouseUrl, 4), 0, 1);
+  sqlite.remove();
+  const shared = await freshWarehouse(postgres.url);
+  const env = envOf(far, redis, shared.warehouseUrl, 2);
+  const three = await compare(env, 1, 3);
+  console.log(`Second backfill of ${CLIENTS.toLocaleString('en-US')} clients, ${PAIRS} pairs\n`);
+  console.log(
+    table(
+      ['question', 'first', 'second', 'ratio', 'wanted'],
+      [
+        ['plain command, one worker (SQLite, concurrency 4)', ...plain, '0.90'],
+        ['one worker, three (Postgres, 200 ms, concurrency 2 each)', ...three, '2.00'],
+      ],
+    ),
+  );
+  const times = await editTimes({ ...env, CLIENTS_API_URL: near.url, CLIENTS_API_TOKEN: near.token });
+  console.log(
+    `\nAn edit in Postgres is at the source after ${Math.round(median(times))} ms (median of ${EDITS}).`,
+  );
+} finally {
+  await near.stop();
+  await far.stop();
+  await postgres.stop();
+  await redis.close();
+}
