@@ -145,22 +145,24 @@ function noEditIsLost(account: Account, books: Books): readonly string[] {
   for (const { id, state, field } of books.open) {
     if (state === 'pending' || state === 'in flight') findings.push(`(b) ${id} ${field} is ${state} at rest`);
   }
-  for (const [index, edit] of edits.entries()) {
-    const ids = idsFrom(edit.id, books);
-    const later = edits
-      .slice(index + 1)
-      .filter(
-        (one) =>
-          idsFrom(edit.id, books).includes(one.id) || idsFrom(one.id, books).some((id) => ids.includes(id)),
-      );
-    const problem =
-      edit.kind === 'field'
-        ? fieldProblem(account, books, { edit, ids, later })
-        : edit.kind === 'insert'
-          ? insertProblem(account, books, { edit, ids, later })
-          : deleteProblem(account, books, { edit, ids, later });
-    if (problem !== null)
-      findings.push(`(b) #${edit.tick} ${edit.kind} ${edit.id} ${edit.field} = ${edit.value}: ${problem}`);
+  // What users did to one client, under whatever id, in order.
+  const byClient = new Map<string, Edit[]>();
+  for (const edit of edits) {
+    const key = idsFrom(edit.id, books).at(-1) ?? edit.id;
+    const all = byClient.get(key);
+    if (all === undefined) byClient.set(key, [edit]);
+    else all.push(edit);
+  }
+  for (const all of byClient.values()) {
+    for (const [index, edit] of all.entries()) {
+      const problem = PROBLEMS[edit.kind](account, books, {
+        edit,
+        ids: idsFrom(edit.id, books),
+        later: all.slice(index + 1),
+      });
+      if (problem !== null)
+        findings.push(`(b) #${edit.tick} ${edit.kind} ${edit.id} ${edit.field} = ${edit.value}: ${problem}`);
+    }
   }
   for (const { id, field, value, outcome } of books.journal) {
     if (outcome !== 'arrived' || field === null) continue;
@@ -242,6 +244,8 @@ function deleteProblem({ history }: Account, books: Books, { edit, ids }: Case):
   return isOnRecord ? null : 'the client is still at the source, and the delete nowhere';
 }
 
+const PROBLEMS = { field: fieldProblem, insert: insertProblem, delete: deleteProblem } as const;
+
 function noStrayColumn({ patches, history, staleMs }: Account): readonly string[] {
   const findings: string[] = [];
   for (const { id, atMs, body, sent, readAtMs, agent } of patches) {
@@ -264,9 +268,11 @@ function noStrayColumn({ patches, history, staleMs }: Account): readonly string[
 
 function noneTwice({ history, edits }: Account): readonly string[] {
   const born = new Map<string, string[]>();
-  for (const { id, values } of history.born()) {
+  for (const { id, tick, values } of history.born()) {
     const key = keyOf(values.externalId);
-    if (key !== '') born.set(key, [...(born.get(key) ?? []), id]);
+    // One whose answer was lost, and that others removed before anybody could look it up, is made anew.
+    const present = (born.get(key) ?? []).filter((other) => history.isThere(other, tick));
+    if (key !== '') born.set(key, [...present, id]);
   }
   // Users may give one externalId to several new clients.
   const wanted = (key: string) =>

@@ -35,7 +35,9 @@ export interface History {
   heldSinceMs(id: string, field: string, value: FieldValue, fromMs: number): boolean;
   wasGone(id: string, tick: number): boolean;
   /** Clients that were not there to begin with, as they were first. */
-  born(): readonly { readonly id: string; readonly values: Values }[];
+  born(): readonly { readonly id: string; readonly tick: number; readonly values: Values }[];
+  /** Was the client there then? */
+  isThere(id: string, tick: number): boolean;
 }
 
 export function createHistory(nowMs: () => number): History {
@@ -86,8 +88,9 @@ export function createHistory(nowMs: () => number): History {
     wasGone: (id, tick) => since(id, tick).some(({ values }) => values === null),
     born: () =>
       [...states].flatMap(([id, [first]]) =>
-        population.has(id) || first?.values == null ? [] : [{ id, values: first.values }],
+        population.has(id) || first?.values == null ? [] : [{ id, tick: first.tick, values: first.values }],
       ),
+    isThere: (id, tick) => since(id, tick)[0]?.values != null,
   };
 }
 
