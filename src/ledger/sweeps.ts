@@ -31,16 +31,20 @@ export interface Span {
 
 export type SpanBounds = Pick<Span, 'lane' | 'low' | 'high'>;
 
-/** The sweep of that mode and shape that has not ended, unless it began before `notBefore`. */
+/**
+ * The sweep of that mode and shape that has not ended, unless it began before `notBefore`. One that a guard stopped
+ * counts where `isAllowed`: else what the guard saw may be over, and is looked for anew.
+ */
 export async function readOpenSweep(
   warehouse: Warehouse,
   mode: SweepMode,
   shape: Shape,
-  notBefore: Instant,
+  query: { readonly notBefore: Instant; readonly isAllowed: boolean },
 ): Promise<Sweep | null> {
   const sql = `SELECT id, mode, started_at FROM mirror_sweeps
-    WHERE state = 'running' AND mode = ? AND shape = ? AND started_at >= ? ORDER BY id DESC LIMIT 1`;
-  const [row] = await warehouse.read({ sql, params: [mode, canonicalJson(shape), notBefore] });
+    WHERE (state = 'running' OR state = ?) AND mode = ? AND shape = ? AND started_at >= ? ORDER BY id DESC LIMIT 1`;
+  const stopped = query.isAllowed ? 'guarded' : 'running';
+  const [row] = await warehouse.read({ sql, params: [stopped, mode, canonicalJson(shape), query.notBefore] });
   return row === undefined ? null : toSweep(row);
 }
 
@@ -58,6 +62,11 @@ function toSweep(row: Readonly<Record<string, SqlValue>>): Sweep {
   };
 }
 
+/** A guard stopped it: it goes on by a person's word only. */
+export function holdSweep(id: number): Statement {
+  return statement("UPDATE mirror_sweeps SET state = 'guarded' WHERE id = ?", [id], 1);
+}
+
 /** A new sweep with its spans. What others left unfinished is dropped with all that it had found. */
 export function createSweep(
   mode: SweepMode,
@@ -68,7 +77,10 @@ export function createSweep(
   const newest = "(SELECT max(id) FROM mirror_sweeps WHERE state = 'running')";
   const span = `INSERT INTO mirror_sweep_spans (sweep_id, lane, low, high) VALUES (${newest}, ?, ?, ?)`;
   return [
-    statement("UPDATE mirror_sweeps SET state = 'abandoned', finished_at = ? WHERE state = 'running'", [at]),
+    statement(
+      "UPDATE mirror_sweeps SET state = 'abandoned', finished_at = ? WHERE state IN ('running', 'guarded')",
+      [at],
+    ),
     statement('DELETE FROM mirror_sweep_spans'),
     statement('DELETE FROM mirror_sweep_ids'),
     statement(`DELETE FROM mirror_findings WHERE outcome IS NULL`),

@@ -4,10 +4,11 @@
  * is certified. One at a time, under the lease `reconcile`; a pull may run beside it. A killed one goes on.
  */
 import { addSeconds, instantFromMs } from '../clients/instant.ts';
+import { isSyncError } from '../errors.ts';
 import { type Certificate, makeCertificate } from '../ledger/certificates.ts';
 import { countFindings, type Finding, pruneFindings, readFindings } from '../ledger/findings.ts';
 import { withLease } from '../ledger/leases.ts';
-import { countSwept, finishSweep, type Sweep, type SweepMode } from '../ledger/sweeps.ts';
+import { countSwept, finishSweep, holdSweep, type Sweep, type SweepMode } from '../ledger/sweeps.ts';
 import type { Engine } from '../rows/engine.ts';
 import { workRefetch } from '../rows/refetch.ts';
 import { type RunSummary, recordRun } from '../rows/run.ts';
@@ -72,7 +73,6 @@ async function work(
   await engine.source.discover(signal);
   if (!choice.dryRun) await takeCensus(engine, lease);
   const mode: SweepMode = `${choice.dryRun ? 'dry ' : ''}${choice.deep ? 'deep' : 'plain'}`;
-  // What a guard stopped may be over by now: only a person's word goes on with what was found then.
   const { sweep, isResumed } = await openSweep(engine, lease, mode, choice);
   emit({ type: 'runStarted', kind: 'reconcile', resumed: isResumed });
   const context: SweepContext = {
@@ -88,7 +88,7 @@ async function work(
   let held: string | null = null;
   if (choice.dryRun) held = await findGuard(context);
   else {
-    await guard(context, choice.allowMassDelete);
+    await guardSweep(context, choice);
     await mendAll(context);
     await confirmAll(context);
     await workRefetch(engine, lease);
@@ -97,6 +97,17 @@ async function work(
   const findings = await readFindings(warehouse, sweep.id, NAMED_MAX);
   const certificate = await finish(context, sweep, choice);
   return { run: sweep.id, certificate, findings, guard: held };
+}
+
+async function guardSweep(context: SweepContext, choice: ReconcileChoice): Promise<void> {
+  try {
+    await guard(context, choice.allowMassDelete);
+  } catch (error) {
+    if (isSyncError(error, 'GUARDED')) {
+      await context.engine.warehouse.commit([holdSweep(context.sweepId)], context.lease);
+    }
+    throw error;
+  }
 }
 
 async function finish(context: SweepContext, sweep: Sweep, choice: ReconcileChoice): Promise<Certificate> {

@@ -29,12 +29,12 @@ export async function openSweep(
 ): Promise<{ readonly sweep: Sweep; readonly isResumed: boolean }> {
   const { warehouse, clock, options } = engine;
   const now = instantFromMs(clock.now());
-  const left = await readOpenSweep(warehouse, mode, options.shape, addSeconds(now, -RESUME_MAX_SECONDS));
-  if (left !== null && (choice.allowMassDelete || (await readOpenSpans(warehouse, left.id)).length > 0))
-    return { sweep: left, isResumed: true };
+  const query = { notBefore: addSeconds(now, -RESUME_MAX_SECONDS), isAllowed: choice.allowMassDelete };
+  const left = await readOpenSweep(warehouse, mode, options.shape, query);
+  if (left !== null) return { sweep: left, isResumed: true };
   const bounds = await readQuantiles(warehouse, options.concurrency * SPANS_PER_LANE);
   await warehouse.commit(createSweep(mode, options.shape, planSpans(bounds), now), lease);
-  const sweep = await readOpenSweep(warehouse, mode, options.shape, now);
+  const sweep = await readOpenSweep(warehouse, mode, options.shape, { notBefore: now, isAllowed: false });
   if (sweep === null) throw new Error('the sweep that was just begun is not there');
   return { sweep, isResumed: false };
 }

@@ -208,6 +208,22 @@ describeBoth('reconcile', (begin) => {
     expect(await live(world)).toEqual(world.ids());
   });
 
+  it('goes on with the proofs where it was killed among them, and reads no list again', async () => {
+    const world = await begin({ simulator: { clients: 300 }, concurrency: 1 });
+    const gone = world.ids().slice(0, 8);
+    for (const id of gone) world.simulator.source.remove(id);
+    const stop = new AbortController();
+    world.simulator.setOnRequest((request) => {
+      if (request.path.endsWith(gone[3] ?? '')) stop.abort(new Error('killed'));
+    });
+    await expect(runReconcile({ ...world.engine, signal: stop.signal }, CHOICE)).rejects.toThrow('killed');
+    world.simulator.setOnRequest(undefined);
+    world.simulator.requests.clear();
+    expect((await run(world)).certificate).toMatchObject({ clients: 292, ...EQUAL, deleted: 8 });
+    // One to find out about fields, one to see that reads by id work.
+    expect(world.simulator.requests.count({ path: '/clients' })).toBe(2);
+  });
+
   it('names every finding in the warehouse', async () => {
     const world = await begin();
     const [lost = ''] = world.ids();
