@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { systemClock } from '../src/clock.ts';
 import { openWarehouse } from '../src/warehouse/open.ts';
+import type { Warehouse } from '../src/warehouse/warehouse.ts';
 import { type RunningCli, runCli, startCli } from '../test/support/cli.ts';
 import { startPostgres } from '../test/support/postgresServer.ts';
 import { startRedis, type TestRedis } from '../test/support/redis.ts';
@@ -30,23 +31,21 @@ function envOf(server: Server, redis: TestRedis, warehouseUrl: string, concurren
   };
 }
 
-/** Milliseconds of the newest backfill, which must be finished; null while it is not. */
-async function lastBackfill(url: string): Promise<{ id: number; ms: number } | null> {
-  const warehouse = await openWarehouse({ url, schema: 'public', clock: systemClock });
+/** Milliseconds of the newest finished backfill; null: there is none. */
+async function lastBackfill(warehouse: Warehouse): Promise<{ id: number; ms: number } | null> {
   const sql =
     "SELECT id, started_at, finished_at FROM mirror_backfills WHERE state = 'done' ORDER BY id DESC LIMIT 1";
   const [row] = await warehouse.read({ sql, params: [] });
-  await warehouse.close();
   if (row === undefined) return null;
   const at = (name: string) => Date.parse(String(row[name]).replace(/(\.\d{3})\d*Z/, '$1Z'));
   return { id: Number(row.id), ms: at('finished_at') - at('started_at') };
 }
 
-async function finished(url: string, id: number): Promise<number> {
+async function finished(warehouse: Warehouse, id: number): Promise<number> {
   for (;;) {
-    const last = await lastBackfill(url);
+    const last = await lastBackfill(warehouse);
     if (last !== null && last.id >= id) return last.ms;
-    await delay(300);
+    await delay(500);
   }
 }
 
@@ -69,15 +68,20 @@ async function startWorkers(count: number, env: Env): Promise<RunningCli[]> {
 /** Rows a second of a second backfill, by so many workers; 0: by the plain command. */
 async function speedOf(workers: number, env: Env): Promise<number> {
   const url = env.WAREHOUSE_URL ?? '';
-  if ((await lastBackfill(url)) === null) await must(['backfill'], env);
-  const id = ((await lastBackfill(url))?.id ?? 0) + 1;
-  const running = await startWorkers(workers, env);
-  // All of them are known to Redis before the windows are cut.
-  if (workers > 0) await delay(1_000);
-  await must(workers === 0 ? ['backfill'] : ['backfill', '--enqueue'], env);
-  const ms = await finished(url, id);
-  await stop(running);
-  return (CLIENTS / ms) * 1000;
+  const warehouse = await openWarehouse({ url, schema: 'public', clock: systemClock });
+  try {
+    if ((await lastBackfill(warehouse)) === null) await must(['backfill'], env);
+    const id = ((await lastBackfill(warehouse))?.id ?? 0) + 1;
+    const running = await startWorkers(workers, env);
+    // All of them are known to Redis before the windows are cut.
+    if (workers > 0) await delay(1_000);
+    await must(workers === 0 ? ['backfill'] : ['backfill', '--enqueue'], env);
+    const ms = await finished(warehouse, id);
+    await stop(running);
+    return (CLIENTS / ms) * 1000;
+  } finally {
+    await warehouse.close();
+  }
 }
 
 async function compare(env: Env, first: number, second: number): Promise<readonly string[]> {
