@@ -68,6 +68,10 @@ const CLEAN = 'c._base IS NULL AND c._create IS NULL';
 const FRESH = `(${STAMP('i')} > ${STAMP('c')} OR (($3::boolean OR ${STAMP('i')} = ${STAMP('c')}) AND c._revision <= $1))`;
 const SAME = `c._deleted_at IS NULL AND (${list('c', COMPARED)}) IS NOT DISTINCT FROM (${list('i', COMPARED)})`;
 
+/** A dead letter that never got there makes nobody wait who has its externalId. */
+const IS_DEAD =
+  'p._parked IS NOT DISTINCT FROM p._edits AND NOT EXISTS (SELECT FROM mirror_pushes m WHERE m.id = p.id::text AND m.sent IS NOT NULL)';
+
 /** $1 noted, $2 at, $3 believed, $4 … one array a column; $4 is the ids. */
 const UPSERT = `WITH input AS MATERIALIZED (
   SELECT * FROM unnest(${COLUMNS.map(({ type }, index) => `$${FIRST_ARRAY + index}::${type}[]`).join(', ')})
@@ -81,7 +85,7 @@ const UPSERT = `WITH input AS MATERIALIZED (
     WHEN c.id IS NULL THEN CASE
       WHEN EXISTS (SELECT FROM mirror_deletes d WHERE d.id = i.id::text) THEN 'same'
       WHEN EXISTS (SELECT FROM clients p WHERE p._create IS NOT NULL
-        AND lower(trim(p.external_id)) = lower(trim(i.external_id))) THEN 'creating'
+        AND lower(trim(p.external_id)) = lower(trim(i.external_id)) AND NOT (${IS_DEAD})) THEN 'creating'
       ELSE 'new' END
     WHEN NOT (${CLEAN}) THEN 'dirty'
     WHEN ${SAME} THEN 'same'

@@ -127,7 +127,11 @@ function deletedHere(statements: Statements, rows: readonly ClientRecord[]): Rea
 function beingCreated(statements: Statements, rows: readonly ClientRecord[]): ReadonlySet<SqlValue> {
   if (isEmpty(statements, 'clients WHERE _create IS NOT NULL')) return NONE;
   const key = 'lower(trim(external_id))';
-  const sql = `SELECT ${key} FROM clients WHERE _create IS NOT NULL AND ${key} IN (${marks(rows.length)})`;
+  // A dead letter that never got there makes nobody wait who has its externalId.
+  const isDead =
+    '_parked IS _edits AND NOT EXISTS (SELECT 1 FROM mirror_pushes m WHERE m.id = clients.id AND m.sent IS NOT NULL)';
+  const sql = `SELECT ${key} FROM clients
+    WHERE _create IS NOT NULL AND ${key} IN (${marks(rows.length)}) AND NOT (${isDead})`;
   return column(statements, sql, rows.map(keyOf));
 }
 
