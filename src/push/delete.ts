@@ -9,10 +9,10 @@ import { claimDelete, type Deleted, finishDelete, parkDelete, readDeletes } from
 import { addEntry } from '../ledger/journal.ts';
 import { dropPush, endClaim } from '../ledger/pushes.ts';
 import { listRefetch } from '../ledger/refetch.ts';
+import { inLanes } from '../rows/lanes.ts';
 import { DELETED } from '../rows/refetch.ts';
 import type { Statement, StatementResult } from '../warehouse/warehouse.ts';
 import { CLAIM_MS, type Pass } from './engine.ts';
-import { inLanes } from './lanes.ts';
 import { wordsOf } from './send.ts';
 
 const BATCH = 150;

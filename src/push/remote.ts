@@ -7,8 +7,8 @@ import type { Instant } from '../clients/instant.ts';
 import { valuesOf } from '../clients/merge.ts';
 import { isRejected, type ReadRow } from '../clients/record.ts';
 import { isSyncError } from '../errors.ts';
+import { inLanes } from '../rows/lanes.ts';
 import type { Pass } from './engine.ts';
-import { inLanes } from './lanes.ts';
 import type { RemoteAnswer } from './plan.ts';
 
 export interface Remote {

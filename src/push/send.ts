@@ -4,8 +4,8 @@
  * a request is data, and only what stops the whole pass is thrown.
  */
 import { isSyncError, type SyncError } from '../errors.ts';
+import { inLanes } from '../rows/lanes.ts';
 import type { Pass } from './engine.ts';
-import { inLanes } from './lanes.ts';
 import type { Claimed } from './mergePass.ts';
 import { pushBody, splitIntent } from './planPush.ts';
 

@@ -7,8 +7,8 @@ import { instantFromMs } from '../clients/instant.ts';
 import { type Drift, type KnownField, noteField, readKnownFields, tellDrift } from '../ledger/drift.ts';
 import { type Mirrored, readMirrored, readRandomIds } from '../ledger/mirrored.ts';
 import type { Engine } from '../rows/engine.ts';
+import { inLanes } from '../rows/lanes.ts';
 import type { Lease } from '../warehouse/warehouse.ts';
-import { inLanes } from './lanes.ts';
 
 const CLIENTS = 10;
 /** So many clients that had a value must lack the field before it is told as gone. */

@@ -11,11 +11,11 @@ import {
 } from '../ledger/findings.ts';
 import { type Mirrored, readMirrored } from '../ledger/mirrored.ts';
 import { listRefetch, readListings } from '../ledger/refetch.ts';
+import { inLanes } from '../rows/lanes.ts';
 import { planPage, tally } from '../rows/planPage.ts';
 import type { SourceClient } from '../rows/source.ts';
 import type { Write } from '../warehouse/warehouse.ts';
 import { judge } from './judge.ts';
-import { inLanes } from './lanes.ts';
 import type { SweepContext } from './span.ts';
 
 /** Proofs written in one commit. */

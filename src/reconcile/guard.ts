@@ -6,7 +6,7 @@ import { SyncError } from '../errors.ts';
 import { countAbsent, readOpenFindings } from '../ledger/findings.ts';
 import { countLive } from '../ledger/mirrored.ts';
 import { countSwept } from '../ledger/sweeps.ts';
-import { inLanes } from './lanes.ts';
+import { inLanes } from '../rows/lanes.ts';
 import type { SweepContext } from './span.ts';
 
 /** More of the live rows than this share, and more rows than this, are never deleted unasked. */

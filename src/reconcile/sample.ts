@@ -3,8 +3,8 @@ import { isRejected } from '../clients/record.ts';
 import type { Finding } from '../ledger/findings.ts';
 import { readMirrored, readRandomIds } from '../ledger/mirrored.ts';
 import type { Engine } from '../rows/engine.ts';
+import { inLanes } from '../rows/lanes.ts';
 import { judge } from './judge.ts';
-import { inLanes } from './lanes.ts';
 import { readPulled } from './sweep.ts';
 
 export interface SampleReport {

@@ -6,9 +6,9 @@ import { readMirrored } from '../ledger/mirrored.ts';
 import { readSweep } from '../ledger/sweeps.ts';
 import { dropTombstones, readOldTombstones, readTombstones } from '../ledger/tombstones.ts';
 import type { Engine } from '../rows/engine.ts';
+import { inLanes } from '../rows/lanes.ts';
 import { planPage } from '../rows/planPage.ts';
 import type { Lease, StatementResult, Warehouse } from '../warehouse/warehouse.ts';
-import { inLanes } from './lanes.ts';
 
 /** Ids asked for, or rows dropped, in one commit. */
 const BATCH = 200;
