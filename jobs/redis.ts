@@ -2,7 +2,6 @@
  * The connections to Redis. Two kinds, because BullMQ asks for opposites: commands fail at once while Redis is away
  * (else adding a job would hang for ever), workers wait for it for as long as it takes.
  */
-import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { withoutPassword } from '../config/addresses.ts';
 
@@ -71,7 +70,7 @@ export function connectRedis(url: string, listener: RedisListener): RedisConnect
       }
     },
     async ready(signal) {
-      while (commands.status !== 'ready') await once(commands, 'ready', { signal });
+      while (commands.status !== 'ready') await nextReady(commands, signal);
     },
     close() {
       commands.disconnect();
@@ -84,4 +83,19 @@ export function connectRedis(url: string, listener: RedisListener): RedisConnect
 function wordsOf(error: Error): string {
   const inner = error instanceof AggregateError ? (error.errors[0] as Error) : error;
   return inner.message === '' ? inner.name : inner.message;
+}
+
+/** Not `once`, which would take the first failed attempt for the end. */
+function nextReady(commands: Redis, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (): void => {
+      commands.off('ready', done);
+      signal.removeEventListener('abort', done);
+      if (signal.aborted) reject(signal.reason);
+      else resolve();
+    };
+    if (signal.aborted) return done();
+    commands.on('ready', done);
+    signal.addEventListener('abort', done);
+  });
 }
