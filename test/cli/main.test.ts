@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { programArguments, runCli, startCli } from '../support/cli.ts';
 import { startHttpServer, type TestServer } from '../support/httpServer.ts';
+import { startMirror } from '../support/mirror.ts';
 
 const TOKEN = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl';
 const ID = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
@@ -196,16 +197,22 @@ describe('clients-mirror api', () => {
   });
 
   it('logs a retry on stderr, as JSON on request, and keeps stdout clean', async () => {
-    server.play({ status: 503, headers: { 'retry-after': 0 } }, { json: [] });
-    const result = await runCli(['api', 'list', '--log-format', 'json'], { env });
-    expect(result).toMatchObject({ exit: 0, stdout: '[]\n' });
-    const lines = result.stderr
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    expect(lines).toEqual([
-      expect.objectContaining({ level: 40, msg: expect.stringContaining('trying again') }),
-    ]);
+    const mirror = await startMirror('sqlite', {
+      clients: 3,
+      faults: { serverError: { times: 1, status: 503 } },
+    });
+    try {
+      const { stdout, stderr } = await mirror.ok(['sync', '--json', '--log-format', 'json']);
+      expect(JSON.parse(stdout)).toMatchObject({ written: 3 });
+      const lines = stderr
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      const warnings = lines.filter(({ level }) => level === 40);
+      expect(warnings).toEqual([expect.objectContaining({ msg: expect.stringContaining('trying again') })]);
+    } finally {
+      await mirror.close();
+    }
   });
 });
 
