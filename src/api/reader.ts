@@ -88,10 +88,12 @@ interface Reading {
 interface ByKey {
   filter(keys: readonly string[]): string;
   top(count: number): number;
+  /** A key may have many rows, and the server may cap a page below what was asked for: it is read to its end. */
+  readonly isShared: boolean;
 }
 
-const BY_ID: ByKey = { filter: anyId, top: (count) => count };
-const BY_EXTERNAL_ID: ByKey = { filter: anyExternalId, top: () => SHARED_MAX };
+const BY_ID: ByKey = { filter: anyId, top: (count) => count, isShared: false };
+const BY_EXTERNAL_ID: ByKey = { filter: anyExternalId, top: () => SHARED_MAX, isShared: true };
 
 export function createReader(api: ClientsApi, options: ReaderOptions): ClientReader {
   const { ownerId, excluded, acceptsNul } = options;
@@ -205,11 +207,15 @@ async function readBatch(
 ): Promise<readonly ReadAnswer[]> {
   const { selection } = reading;
   const query = { ...reading.scope, filter: by.filter(keys), top: by.top(keys.length) };
-  if (keys.length === 1) return [parseAll(reading, await list(reading, query, signal))];
+  const isOne = keys.length === 1;
   const select = selection.current();
+  const ask = (more: ListQuery) =>
+    isOne
+      ? list(reading, { ...query, ...more }, signal)
+      : reading.api.list({ ...query, ...more, ...(select === null ? {} : { select }) }, { signal });
+  if (isOne) return readToEnd(reading, by, ask);
   try {
-    const answer = await reading.api.list({ ...query, ...(select === null ? {} : { select }) }, { signal });
-    return [parseAll(reading, answer)];
+    return await readToEnd(reading, by, ask);
   } catch (error) {
     if (!isBadRequest(error)) throw error;
   }
@@ -218,6 +224,26 @@ async function readBatch(
   // With the fields it refused gone the server may take the whole batch; the rest is tried at its size.
   if (selection.current() === select) reading.idsMax = Math.min(reading.idsMax, middle);
   return [...head, ...(await readBatch(reading, by, keys.slice(middle), signal))];
+}
+
+async function readToEnd(
+  reading: Reading,
+  by: ByKey,
+  ask: (more: ListQuery) => Promise<ListAnswer>,
+): Promise<readonly ReadAnswer[]> {
+  const order = by.isShared ? { orderby: 'id' } : {};
+  const answers = [parseAll(reading, await ask(order))];
+  const known = new Set<string | null>();
+  let seen = 0;
+  for (let last = answers[0]; by.isShared && last !== undefined; ) {
+    const fresh = last.rows.filter(({ id }) => !known.has(id));
+    for (const { id } of fresh) known.add(id);
+    seen += last.rows.length;
+    if (fresh.length === 0 || seen >= SHARED_MAX) break;
+    last = parseAll(reading, await ask({ ...order, skip: seen }));
+    answers.push(last);
+  }
+  return answers;
 }
 
 function earliest(answers: readonly ReadAnswer[]): Instant | null {
