@@ -49,6 +49,8 @@ export function createStore(
   const spoils = new Map<Handle, Readonly<Record<string, unknown>>>();
   const history: Change[] = [];
   const waiting: { dueMs: number; change: () => void }[] = [];
+  /** When the change that is being settled was due; it may be long ago. */
+  let dueAtMs: number | null = null;
   const { handles, find, row, id, stamp, idKey } = rows;
   return {
     get size() {
@@ -65,7 +67,8 @@ export function createStore(
     put(wanted, after) {
       const handle = rows.handleOf(wanted);
       const before = rows.peek(handle);
-      history.push({ atMs: clock(), handle, before, after });
+      const lastMs = history.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY;
+      history.push({ atMs: dueAtMs === null ? clock() : Math.max(dueAtMs, lastMs), handle, before, after });
       if (history.length > HISTORY_MAX * 2) history.splice(0, HISTORY_MAX);
       indexes.place(handle, after);
       onChange?.(wanted, before, after);
@@ -85,7 +88,12 @@ export function createStore(
     },
     settle() {
       const nowMs = clock();
-      while ((waiting[0]?.dueMs ?? Number.POSITIVE_INFINITY) <= nowMs) waiting.shift()?.change();
+      for (let next = waiting[0]; next !== undefined && next.dueMs <= nowMs; next = waiting[0]) {
+        waiting.shift();
+        dueAtMs = next.dueMs;
+        next.change();
+        dueAtMs = null;
+      }
     },
     asOf(timeMs, read) {
       const from = history.findLastIndex((change) => change.atMs <= timeMs) + 1;

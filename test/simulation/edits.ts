@@ -480,7 +480,7 @@ async function playRound(world: World, round: number): Promise<void> {
   if (chance.is(0.15)) await decide(world);
   if (chance.is(0.1)) {
     // The old token ends; the new one is in the file now, or only when somebody has looked.
-    const token = `token ${round}`;
+    const token = `token-${round}`;
     simulator.setTokens(token);
     if (chance.is(0.7)) world.writeToken(token);
     trace(`  ${token}`);
