@@ -4,7 +4,8 @@
  * The ladder, first rung that fits: remote = local → done; remote ≈ the local value as it was sent → done, the
  * source wrote it its own way; local = base → the source's value is taken; remote = base → the local one is sent;
  * remote ≈ something else that was sent → ours: send over it; else a conflict. An edit taken back after it was
- * sent is no "local = base": the source may have seen it, and must hear that it is gone. Pure: see mergedRow.
+ * sent is no "local = base", and no "remote = local" either where that is the base: the answer may be older than what
+ * was sent. The source may have seen it, and must hear that it is gone. Pure: see mergedRow.
  */
 import { FIELDS, type Field, fieldByName } from './fields.ts';
 import { type ClientRecord, canonicalJson, type FieldValue } from './record.ts';
@@ -101,7 +102,10 @@ function mergeDirty(field: Field, three: ThreeValues, input: MergeInput, merge: 
   const sent = (input.sent[name] ?? []).filter((value) => !isSame(field, value, base));
   const ours = sent.filter((value) => isAlike(field, value, remote));
   const isAsSent = ours.some((value) => isSame(field, value, local)) && !isSame(field, remote, base);
-  if (agrees || isAsSent) {
+  const isTakenBack = agrees && isSame(field, remote, base) && sent.length > 0;
+  if (isTakenBack) {
+    put(merge.send, name, local);
+  } else if (agrees || isAsSent) {
     merge.done.push(name);
     // The source's spelling (a uuid's case, the order of JSON keys, a trimmed text) is the row's from now on.
     if (local !== remote) put(merge.take, name, remote);

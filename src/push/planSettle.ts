@@ -89,6 +89,14 @@ function settleField(found: SentField, draft: Draft): void {
   if (arrived && !isSameValue(field, sent, remote)) {
     draft.records.push(conflictRecord(found, 'rewritten', REWRITTEN));
   }
+  // Taken back while it was away, and the answer may be older than the PATCH: the entry `sent` stays open, and the
+  // next pass tells the source.
+  if (
+    !arrived &&
+    refusal === undefined &&
+    [local, before].every((value) => isSameValue(field, value, remote))
+  )
+    return;
   if (isSameValue(field, local, remote) || (arrived && isSameValue(field, local, sent))) {
     journal(found, arrived ? 'arrived' : 'superseded', null, draft);
     clean(found, draft);

@@ -172,8 +172,12 @@ describe('mergeClient', () => {
       fc.property(anything, policies, (triple, policy) => {
         const first = mergeClient({ ...triple, policy });
         const row = merged({ ...triple, policy });
-        const input = { ...triple, base: row.base, local: row.values, sent: {}, policy };
-        const second = mergeClient(input);
+        // What was sent is settled but where it was taken back: that the source must still hear.
+        const open = Object.entries(triple.sent).filter(
+          ([name]) => name in first.send && row.values[name] === row.base[name],
+        );
+        const sent = Object.fromEntries(open);
+        const second = mergeClient({ ...triple, base: row.base, local: row.values, sent, policy });
         expect(second).toMatchObject({
           take: {},
           done: [],
@@ -187,6 +191,17 @@ describe('mergeClient', () => {
       }),
       { numRuns: RUNS },
     );
+  });
+
+  it('tells the source that an edit was taken back, for an answer without it may be older than what was sent', () => {
+    const values = { base: { fax: '1' }, local: { fax: '1' }, remote: { fax: '1' } };
+    for (const policy of ['remote', 'local', 'manual'] as const) {
+      expect(mergeClient({ ...values, sent: { fax: ['2'] }, policy })).toMatchObject({
+        send: { fax: '1' },
+        done: [],
+      });
+      expect(mergeClient({ ...values, sent: {}, policy })).toMatchObject({ send: {}, done: ['fax'] });
+    }
   });
 
   it('knows its own value at the source, however the source wrote it', () => {

@@ -69,6 +69,15 @@ describe('planSettle', () => {
     expect(row?.isParked).toBe(false);
   });
 
+  it('keeps a field open that was taken back while it was away, where the source shows nothing of it', () => {
+    const back = { local: { fico: 700 }, source: { fico: 700 } };
+    const { row, records } = settled(back);
+    expect(row).toMatchObject({ base: { fico: 700 }, isParked: false });
+    expect(records).not.toContainEqual(expect.objectContaining({ field: 'fico' }));
+    // Refused it never was there.
+    expect(settled({ ...back, refused: { fico: 'no' } }).row).toMatchObject({ base: {} });
+  });
+
   it('makes a dead letter of a value that the source did not take, and parks the row', () => {
     const { row, records } = settled({ source: { fico: 700 } });
     expect(row).toMatchObject({ values: { updatedOn: NEW }, base: { fico: 700 }, isParked: true });
