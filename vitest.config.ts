@@ -7,5 +7,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // What is polled for comes in milliseconds on a quiet machine; a busy one gets its time.
+    expect: { poll: { timeout: 15_000 } },
   },
 });
