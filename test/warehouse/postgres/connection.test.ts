@@ -138,15 +138,17 @@ describe('a connection', () => {
     const test = await postgres.make();
     const warehouse = await test.openWith({ lockTimeoutMs: 10_000 });
     const user = await test.client();
+    // Its own connection: within a transaction pg_stat_activity shows what it showed at the first look.
+    const killer = await test.client();
     const kill = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE application_name = 'clients-mirror' AND datname = current_database() AND query LIKE $1`;
     await warehouse.commit([put('a')]);
-    await user.query(kill, ['%']);
+    await killer.query(kill, ['%']);
     await expect.poll(() => names(warehouse).catch(() => null)).toEqual(['a']);
     await user.query('BEGIN; LOCK TABLE mirror_settings');
     const writing = failure(warehouse.commit([put('b')]));
     await expect
-      .poll(async () => (await user.query(kill, ['INSERT INTO mirror_settings%'])).rows.length)
+      .poll(async () => (await killer.query(kill, ['INSERT INTO mirror_settings%'])).rows.length)
       .toBe(1);
     expect((await writing).code).toBe('WAREHOUSE_AWAY');
     await user.query('COMMIT');
