@@ -67,6 +67,8 @@ export function createSource(store: Store, options: SourceOptions): Source {
     return last;
   };
   const apply = (visibleAfterMs: number | undefined, change: () => void): void => {
+    // What was due before comes before.
+    store.settle();
     const waitMs = visibleAfterMs ?? options.lateMs();
     if (waitMs <= 0) change();
     else store.later(clock() + waitMs, change);
@@ -111,11 +113,15 @@ export function createSource(store: Store, options: SourceOptions): Source {
       return { ...before, ...changes, ...own };
     },
     remove(id) {
+      store.settle();
       const before = get(id);
       if (before !== undefined) store.put(before.id, null);
       return before;
     },
-    restore: (row) => store.put(row.id, row),
+    restore(row) {
+      store.settle();
+      store.put(row.id, row);
+    },
     spoil: (id, values) => store.spoil(id, values),
     stamp,
     someId(chance = random) {

@@ -181,7 +181,11 @@ interface Case {
   readonly later: readonly Edit[];
 }
 
-function fieldProblem({ history }: Account, books: Books, { edit, ids, later }: Case): string | null {
+function fieldProblem(
+  { history, staleMs }: Account,
+  books: Books,
+  { edit, ids, later }: Case,
+): string | null {
   const { field, value, tick } = edit;
   if (edit.isDropped === true) return null;
   if (later.some((one) => (one.kind === 'field' && one.field === field) || one.kind === 'delete'))
@@ -201,6 +205,12 @@ function fieldProblem({ history }: Account, books: Books, { edit, ids, later }: 
     )
   )
     return null;
+  // An answer as old as answers may be showed the same value there: both sides agreed, before the source went on.
+  const about = { tick, ms: staleMs };
+  const hasAgreed = books.journal.some(
+    (one) => ids.includes(one.id) && one.field === field && one.outcome === 'arrived' && isLike(one.value),
+  );
+  if (hasAgreed && ids.some((id) => history.heldShortlyBefore(id, field, value, about))) return null;
   const isKept = books.journal.some((one) => {
     if (!ids.includes(one.id)) return false;
     // Taken back: the value is the one that it began with.

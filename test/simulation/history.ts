@@ -31,6 +31,13 @@ export interface History {
   since(id: string, tick: number): readonly State[];
   /** Did the source hold this value, as it may have written it, at `tick` or later? */
   held(id: string, field: string, value: FieldValue, tick: number): boolean;
+  /** Did it hold this, as it may have written it, within so long before `tick`? */
+  heldShortlyBefore(
+    id: string,
+    field: string,
+    value: FieldValue,
+    about: { tick: number; ms: number },
+  ): boolean;
   /** Did it hold exactly this at some time from `fromMs` on? */
   heldSinceMs(id: string, field: string, value: FieldValue, fromMs: number): boolean;
   wasGone(id: string, tick: number): boolean;
@@ -43,6 +50,8 @@ export interface History {
 export function createHistory(nowMs: () => number): History {
   const states = new Map<string, State[]>();
   const population = new Set<string>();
+  /** When each thing happened. */
+  const times = new Map<number, number>();
   let ticks = 0;
   const note = (id: string, row: SourceRow | null): void => {
     ticks += 1;
@@ -60,6 +69,7 @@ export function createHistory(nowMs: () => number): History {
   return {
     tick() {
       ticks += 1;
+      times.set(ticks, nowMs());
       return ticks;
     },
     onChange: (id, _before, after) => note(id, after),
@@ -77,6 +87,18 @@ export function createHistory(nowMs: () => number): History {
         const held = fieldIn(state, field);
         return held !== undefined && isAlikeValue(field, value, held);
       }),
+    heldShortlyBefore(id, field, value, { tick, ms }) {
+      const fromMs = (times.get(tick) ?? 0) - ms;
+      const all = (states.get(id) ?? []).filter((state) => state.tick <= tick);
+      const first = Math.max(
+        0,
+        all.findLastIndex((state) => state.atMs < fromMs),
+      );
+      return all.slice(first).some((state) => {
+        const held = fieldIn(state, field);
+        return held !== undefined && isAlikeValue(field, value, held);
+      });
+    },
     heldSinceMs(id, field, value, fromMs) {
       const all = states.get(id) ?? [];
       const first = Math.max(
