@@ -20,6 +20,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'src/pull/': 4,
   'src/push/': 4,
   'src/reconcile/': 4,
+  'src/decisions/': 4.5,
   'src/sync.ts': 5,
   'src/status.ts': 5,
   'src/observe/': 5,

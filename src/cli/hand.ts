@@ -1,5 +1,5 @@
 /** What the commands that look at local edits or decide about them have in common. */
-import type { Hand } from '../push/hand.ts';
+import type { Hand } from '../decisions/hand.ts';
 import type { CommandContext } from './command.ts';
 
 /**

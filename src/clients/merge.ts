@@ -215,3 +215,8 @@ function knownField(name: string): Field {
   if (field === undefined) throw new Error(`no field ${name}`);
   return field;
 }
+
+/** A row's values without those that are not there. */
+export function present(values: Values): Values {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
+}

@@ -5,7 +5,7 @@
  */
 import type { Body } from '../api/api.ts';
 import { FIELDS } from '../clients/fields.ts';
-import type { Values } from '../clients/merge.ts';
+import { present, type Values } from '../clients/merge.ts';
 import { canonicalJson } from '../clients/record.ts';
 import { isSyncError, type SyncError } from '../errors.ts';
 import { readRows } from '../ledger/editedRows.ts';
@@ -16,7 +16,6 @@ import { type Created, remember, settleCreate } from './createSettle.ts';
 import type { Dirty } from './dirty.ts';
 import { CLAIM_MS, type Pass } from './engine.ts';
 import { keyOf, lookUp } from './lookup.ts';
-import { present } from './planDiscard.ts';
 import { pushBody } from './planPush.ts';
 import { wordsOf } from './send.ts';
 import { tellRecords } from './tell.ts';

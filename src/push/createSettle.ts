@@ -3,8 +3,7 @@
  * a pull may have brought meanwhile, and settles every field. Where the database does not let the id change (a foreign
  * key of the user's), the row waits as a dead letter that knows its id.
  */
-import type { Values } from '../clients/merge.ts';
-import { valuesOf } from '../clients/merge.ts';
+import { present, type Values, valuesOf } from '../clients/merge.ts';
 import { canonicalJson, isRejected } from '../clients/record.ts';
 import { isSyncError } from '../errors.ts';
 import { type EditedRow, readRows } from '../ledger/editedRows.ts';
@@ -17,7 +16,6 @@ import type { Statement } from '../warehouse/warehouse.ts';
 import { CLAIM_MS, type Pass } from './engine.ts';
 import type { RemoteAnswer } from './plan.ts';
 import { planCreated } from './planCreated.ts';
-import { present } from './planDiscard.ts';
 import { tellRecords } from './tell.ts';
 
 export interface Created {

@@ -4,10 +4,9 @@
  * meantime, the two rows become one.
  */
 import { FIELDS } from '../clients/fields.ts';
-import { isSameValue, type Values } from '../clients/merge.ts';
+import { isSameValue, present, type Values } from '../clients/merge.ts';
 import { canonicalJson, type FieldValue } from '../clients/record.ts';
 import type { RecordWrite, RemoteAnswer, RowState, RowWrite } from './plan.ts';
-import { present } from './planDiscard.ts';
 import { planSettle } from './planSettle.ts';
 
 export interface CreatedInput {

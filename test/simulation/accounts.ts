@@ -10,9 +10,9 @@
 import { FIELDS } from '../../src/clients/fields.ts';
 import { isAlikeValue } from '../../src/clients/merge.ts';
 import type { FieldValue } from '../../src/clients/record.ts';
+import { type OpenEdit, readOpenEdits } from '../../src/decisions/openClients.ts';
 import { type EditedRow, readRows } from '../../src/ledger/editedRows.ts';
 import { decodeValue } from '../../src/ledger/edits.ts';
-import { type OpenEdit, readOpenEdits } from '../../src/push/openClients.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
 import type { Patch } from './edits.ts';

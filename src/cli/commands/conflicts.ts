@@ -1,7 +1,7 @@
 /** `conflicts list|resolve`: edits that met a remote change of the same field. */
 import { oneOf } from '../../../config/kinds.ts';
+import type { ShownConflict } from '../../decisions/conflictList.ts';
 import { SyncError } from '../../errors.ts';
-import type { ShownConflict } from '../../push/conflictList.ts';
 import { defineCommand } from '../command.ts';
 import { withHand } from '../hand.ts';
 import { showTime, showValue } from '../values.ts';
@@ -16,7 +16,7 @@ export const conflictsList = defineCommand({
   needs: ['warehouse', 'mirror'],
   json: true,
   async run(context) {
-    const { readShownConflicts } = await import('../../push/conflictList.ts');
+    const { readShownConflicts } = await import('../../decisions/conflictList.ts');
     const conflicts = await withHand(context, (hand) => readShownConflicts(hand, context.config.keepDays));
     context.print(conflicts, conflicts.length === 0 ? 'no conflicts' : conflicts.map(line).join('\n'));
     return 0;
@@ -45,7 +45,7 @@ ${[
     if (take === undefined) {
       throw new SyncError('USAGE', 'conflicts resolve needs --take local or --take remote', { hint: '' });
     }
-    const { resolveConflicts } = await import('../../push/resolve.ts');
+    const { resolveConflicts } = await import('../../decisions/resolve.ts');
     const resolved = await withHand(context, (hand) => resolveConflicts(hand, args.id, take));
     const results = resolved.map(({ conflict: { id, clientId, field }, outcome, says }) => {
       return { id, clientId, field, take, outcome, says };

@@ -1,6 +1,7 @@
 /** `edits list|retry|discard`: local edits that are not yet at the source. */
+
+import type { OpenEdit } from '../../decisions/openClients.ts';
 import { SyncError } from '../../errors.ts';
-import type { OpenEdit } from '../../push/openClients.ts';
 import { defineCommand } from '../command.ts';
 import { withHand } from '../hand.ts';
 import { plural } from '../summary.ts';
@@ -29,7 +30,7 @@ ${IDS}`,
   needs: ['warehouse', 'mirror'],
   json: true,
   async run(context) {
-    const { readOpenEdits } = await import('../../push/openClients.ts');
+    const { readOpenEdits } = await import('../../decisions/openClients.ts');
     const edits = await withHand(context, ({ warehouse, clock, excluded }) =>
       readOpenEdits(warehouse, { nowMs: clock.now(), excluded }),
     );
@@ -48,7 +49,7 @@ ${IDS}`,
   needs: ['warehouse', 'mirror'],
   json: true,
   async run(context, { args }) {
-    const { retryEdits } = await import('../../push/retry.ts');
+    const { retryEdits } = await import('../../decisions/retry.ts');
     const { retried, others } = await withHand(context, (hand) => retryEdits(hand, args.id));
     const lines = [
       ...retried.map(({ id }) => `${id}: the next push sends it again`),
@@ -83,7 +84,7 @@ export const editsDiscard = defineCommand({
     if ((args.id === undefined) === !flags.all) {
       throw new SyncError('USAGE', 'edits discard takes either an ID or --all', { hint: '' });
     }
-    const { discardAll, discardEdits } = await import('../../push/discard.ts');
+    const { discardAll, discardEdits } = await import('../../decisions/discard.ts');
     if (args.id !== undefined) {
       const { id } = args;
       const discarded = await withHand(context, (hand) => discardEdits(hand, id));

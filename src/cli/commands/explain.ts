@@ -1,5 +1,5 @@
 /** `explain`: one client's life in order. */
-import type { Life, LifeEvent } from '../../push/life.ts';
+import type { Life, LifeEvent } from '../../decisions/life.ts';
 import { defineCommand } from '../command.ts';
 import { withHand } from '../hand.ts';
 import { showTime, showValue } from '../values.ts';
@@ -17,7 +17,7 @@ export const explainCommand = defineCommand({
   needs: ['warehouse', 'mirror'],
   json: true,
   async run(context, { args }) {
-    const { readLife } = await import('../../push/life.ts');
+    const { readLife } = await import('../../decisions/life.ts');
     const life = await withHand(context, (hand) => readLife(hand, args.id));
     context.print(life, render(life));
     return 0;

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { discardAll, discardEdits } from '../../src/push/discard.ts';
-import { retryEdits } from '../../src/push/retry.ts';
+import { discardAll, discardEdits } from '../../src/decisions/discard.ts';
+import { retryEdits } from '../../src/decisions/retry.ts';
 import { readStatus } from '../../src/status.ts';
+import { describeBoth } from '../push/warehouses.ts';
+import type { World } from '../push/world.ts';
 import { claimed, edit, handOf, listEdits, racedHand, shortEdits } from './hands.ts';
-import { describeBoth } from './warehouses.ts';
-import type { World } from './world.ts';
 
 /** Every column but the bookkeeping of writes. */
 async function valuesOf(world: World, id: string): Promise<Record<string, unknown>> {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { type LifeEvent, readLife } from '../../src/push/life.ts';
-import { resolveConflicts } from '../../src/push/resolve.ts';
+import { type LifeEvent, readLife } from '../../src/decisions/life.ts';
+import { resolveConflicts } from '../../src/decisions/resolve.ts';
+import { describeBoth } from '../push/warehouses.ts';
 import { edit, handOf } from './hands.ts';
-import { describeBoth } from './warehouses.ts';
 
 const nameOf = ({ event, field }: LifeEvent): string => (field === null ? event : `${event} ${field}`);
 

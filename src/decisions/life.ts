@@ -17,11 +17,11 @@ import {
   readPulledUntil,
   readTodo,
 } from '../ledger/journal.ts';
+import type { Resolution } from '../push/plan.ts';
 import { showConflict, withoutHidden } from './conflictList.ts';
 import { parseClientId } from './editId.ts';
 import type { Hand } from './hand.ts';
 import { editsOf, type OpenClient, type OpenEdit, readOpenClients } from './openClients.ts';
-import type { Resolution } from './plan.ts';
 
 type Value = FieldValue | Values;
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { retryEdits } from '../../src/push/retry.ts';
+import { retryEdits } from '../../src/decisions/retry.ts';
+import { describeBoth } from '../push/warehouses.ts';
 import { claimed, edit, handOf, listEdits, racedHand, shortEdits } from './hands.ts';
-import { describeBoth } from './warehouses.ts';
 
 describeBoth('edits retry', (begin) => {
   it('has a refused field sent again, as it is, and no other', async () => {

@@ -2,15 +2,15 @@
  * Sets refused edits free: the journal notes that a person wants the value sent again, which ends the refusal, and the
  * row goes back into the push queue. Nothing is sent here; the next push does that.
  */
+import { present } from '../clients/merge.ts';
 import { canonicalJson } from '../clients/record.ts';
 import type { EditedRow } from '../ledger/editedRows.ts';
 import { addEntry } from '../ledger/journal.ts';
+import type { RecordWrite } from '../push/plan.ts';
 import { statement } from '../warehouse/warehouse.ts';
 import { isMeant, parseEditId, unknownEdit } from './editId.ts';
 import { decide, type Hand, type HandPlan, type HandTry, intentWithout, refuseInFlight } from './hand.ts';
 import { editsOf, type OpenClient, type OpenEdit, readOpenClients } from './openClients.ts';
-import type { RecordWrite } from './plan.ts';
-import { present } from './planDiscard.ts';
 
 export interface Retried {
   readonly retried: readonly OpenEdit[];

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { discardEdits } from '../../src/push/discard.ts';
-import { resolveConflicts } from '../../src/push/resolve.ts';
+import { discardEdits } from '../../src/decisions/discard.ts';
+import { resolveConflicts } from '../../src/decisions/resolve.ts';
 import { readStatus } from '../../src/status.ts';
+import { type Begin, describeBoth } from '../push/warehouses.ts';
+import type { World } from '../push/world.ts';
 import { claimed, edit, handOf, racedHand, shortEdits } from './hands.ts';
-import { type Begin, describeBoth } from './warehouses.ts';
-import type { World } from './world.ts';
 
 const conflictsOf = ({ sql }: World) => sql('SELECT * FROM mirror_conflicts ORDER BY id');
 const openConflicts = async ({ warehouse, clock }: World) => (await readStatus(warehouse, clock)).conflicts;

@@ -5,17 +5,17 @@
  */
 import { FIELDS } from '../clients/fields.ts';
 import type { Instant } from '../clients/instant.ts';
-import type { Values } from '../clients/merge.ts';
+import { present, type Values } from '../clients/merge.ts';
 import { type ClientRecord, canonicalJson, type FieldValue } from '../clients/record.ts';
 import { SyncError } from '../errors.ts';
 import type { EditedRow } from '../ledger/editedRows.ts';
 import { addEntry, type DeletedRow, toValues } from '../ledger/journal.ts';
 import { listRefetch } from '../ledger/refetch.ts';
+import type { RecordWrite } from '../push/plan.ts';
 import { ownDelete } from '../warehouse/dialect.ts';
 import { type Statement, statement, type Write } from '../warehouse/warehouse.ts';
 import { type HandPlan, intentWithout, refuseInFlight } from './hand.ts';
 import type { OpenClient } from './openClients.ts';
-import type { RecordWrite } from './plan.ts';
 
 const REASON = 'discarded';
 
@@ -148,9 +148,4 @@ function recordOf(values: Values, extra: unknown): ClientRecord {
     values: FIELDS.map((field) => values[field.name] ?? null),
     extra: extra === null || extra === undefined ? null : canonicalJson(extra),
   };
-}
-
-/** A row's values without those that are not there. */
-export function present(values: Values): Values {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
 }

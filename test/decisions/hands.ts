@@ -1,7 +1,7 @@
 /** A person at the commands beside a world: decisions about edits, and a user who edits between read and commit. */
-import type { Hand } from '../../src/push/hand.ts';
-import { type OpenEdit, readOpenEdits } from '../../src/push/openClients.ts';
-import type { World } from './world.ts';
+import type { Hand } from '../../src/decisions/hand.ts';
+import { type OpenEdit, readOpenEdits } from '../../src/decisions/openClients.ts';
+import type { World } from '../push/world.ts';
 
 export function handOf({ warehouse, clock }: World, parts: Partial<Hand> = {}): Hand {
   return { warehouse, clock, excluded: new Set(['loginToken']), sends: true, ...parts };

@@ -5,16 +5,16 @@
  * A value that the conflict does not show, because the field was edited again since, is nobody's to drop: then nothing
  * is written, and the person is told where that edit waits.
  */
-import { isSameValue, type Values } from '../clients/merge.ts';
+import { isSameValue, present, type Values } from '../clients/merge.ts';
 import { canonicalJson, type FieldValue } from '../clients/record.ts';
 import type { EditedRow } from '../ledger/editedRows.ts';
 import { type ConflictEntry, parseRowValues } from '../ledger/journal.ts';
+import type { RecordWrite } from '../push/plan.ts';
 import { NEXT_REVISION } from '../warehouse/dialect.ts';
 import { type Statement, statement } from '../warehouse/warehouse.ts';
 import { type HandPlan, type HandTry, intentWithout, refuseInFlight } from './hand.ts';
 import type { OpenClient } from './openClients.ts';
-import type { RecordWrite } from './plan.ts';
-import { planDiscardFields, present } from './planDiscard.ts';
+import { planDiscardFields } from './planDiscard.ts';
 
 export type Side = 'local' | 'remote';
 
