@@ -43,9 +43,10 @@ export function openApi({ config, clock, emit }: Omit<AppOptions, 'signal'>): Cl
 export async function openMirror({
   config,
   clock,
-}: Pick<AppOptions, 'config' | 'clock'>): Promise<Warehouse> {
+  faultPoint,
+}: Pick<AppOptions, 'config' | 'clock' | 'faultPoint'>): Promise<Warehouse> {
   const url = config.warehouse.kind === 'sqlite' ? `sqlite:${config.warehouse.path}` : config.warehouse.url;
-  return openWarehouse({ url, schema: config.schema, clock });
+  return openWarehouse({ url, schema: config.schema, clock, onStep: faultPoint });
 }
 
 /** Runs `work` with both sides open, and closes them whatever happens. */

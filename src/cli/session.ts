@@ -9,7 +9,7 @@ import { createRedactor } from '../../config/redact.ts';
 import type { Config } from '../../config/settings.ts';
 import { systemClock } from '../clock.ts';
 import { isSyncError, SyncError } from '../errors.ts';
-import type { FaultPoint } from '../faultPoint.ts';
+import { parseFaultPoint } from '../faultPoint.ts';
 import { createObserver } from '../observe/observer.ts';
 import type { CommandContext, Output } from './command.ts';
 import { describeFailure } from './failure.ts';
@@ -47,7 +47,10 @@ export async function runCommand(run: Run, stdout: Output, stderr: Output): Prom
       log: observer.log,
       signal: stopping.signal,
       clock: systemClock,
-      faultPoint: readFaultPoint(),
+      // Tests only: the process dies at that point, as by a SIGKILL from outside.
+      faultPoint: parseFaultPoint(process.env.CLIENTS_MIRROR_TEST_KILL_AT ?? '', () =>
+        process.kill(process.pid, 'SIGKILL'),
+      ),
       isTerminal: stderr.isTerminal,
     };
     const exit = await run.command.run(context, run.input);
@@ -96,18 +99,6 @@ const WHY: Readonly<Record<string, string>> = {
   EACCES: 'cannot be read: the permission is missing',
   EISDIR: 'is a folder, not a file',
 };
-
-/** Tests only: the process dies at the n-th point, as by a SIGKILL from outside. */
-function readFaultPoint(): FaultPoint | undefined {
-  let left = Number(process.env.CLIENTS_MIRROR_TEST_KILL_AT ?? 0);
-  if (!(left > 0)) return undefined;
-  return async () => {
-    left -= 1;
-    if (left > 0) return;
-    process.kill(process.pid, 'SIGKILL');
-    await new Promise(() => undefined);
-  };
-}
 
 async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];

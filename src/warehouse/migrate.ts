@@ -30,26 +30,32 @@ export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map((migration) => migratio
 
 /**
  * Applies what is missing. Takes no lock where nothing is.
+ * @param onStep hears of `before migration`, `in migration` (behind each statement) and `after migration`.
  * @throws SyncError SCHEMA_NEWER, WAREHOUSE_FOREIGN
  */
-export async function migrate(runner: MigrationRunner): Promise<void> {
+export async function migrate(
+  runner: MigrationRunner,
+  onStep: (name: string) => Promise<void> = async () => undefined,
+): Promise<void> {
   if ((await readVersion(runner)) === SCHEMA_VERSION) return;
+  const execute = async (sql: string): Promise<void> => {
+    await runner.execute(sql);
+    await onStep('in migration');
+  };
   for (const migration of MIGRATIONS) {
+    await onStep('before migration');
     await runner.exclusively(async () => {
       // Read again under the lock: another process may have been first.
       const version = await readVersion(runner);
       if (version >= migration.number) return;
       if (version === 0) {
-        await runner.execute(
-          `CREATE TABLE ${LEDGER} (number INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL)`,
-        );
+        await execute(`CREATE TABLE ${LEDGER} (number INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL)`);
       }
-      await runner.execute(
-        `INSERT INTO ${LEDGER} (number, name) VALUES (${migration.number}, '${migration.name}')`,
-      );
-      for (const sql of migration.up(runner.dialect)) await runner.execute(sql);
-      if (migration.number === SCHEMA_VERSION) for (const sql of runner.triggers) await runner.execute(sql);
+      await execute(`INSERT INTO ${LEDGER} (number, name) VALUES (${migration.number}, '${migration.name}')`);
+      for (const sql of migration.up(runner.dialect)) await execute(sql);
+      if (migration.number === SCHEMA_VERSION) for (const sql of runner.triggers) await execute(sql);
     });
+    await onStep('after migration');
   }
 }
 

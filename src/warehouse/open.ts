@@ -13,6 +13,8 @@ export interface OpenOptions {
   readonly holder?: string;
   /** How long a statement waits for another's lock, in milliseconds. */
   readonly lockTimeoutMs?: number;
+  /** For tests: hears of each step of a migration, and may end the process there. */
+  readonly onStep?: ((name: string) => Promise<void>) | undefined;
 }
 
 /**

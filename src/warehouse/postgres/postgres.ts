@@ -27,7 +27,7 @@ const REVISION = 'SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS value
 export async function openPostgres(options: OpenOptions): Promise<Warehouse> {
   const connection = createConnection(options);
   try {
-    await migrate(migrationRunner(connection));
+    await migrate(migrationRunner(connection), options.onStep);
   } catch (error) {
     await connection.close();
     throw error;

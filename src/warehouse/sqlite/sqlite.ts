@@ -35,7 +35,7 @@ export async function openSqlite(options: OpenOptions): Promise<Warehouse> {
     const runner = migrationRunner(db, label, attempt);
     await readVersion(runner);
     await attempt(() => tune(db));
-    await migrate(runner);
+    await migrate(runner, options.onStep);
   } catch (error) {
     db.close();
     throw asFailure(error, label);
