@@ -355,3 +355,19 @@ async function restIsSilent({
   if (after !== before) findings.push(`(f) cycles at rest wrote:\n${before}\nbecame\n${after}`);
   return findings;
 }
+
+/** What a mirror still has to do, in words; empty at rest. */
+export async function whatWaits(warehouse: Warehouse): Promise<string> {
+  const queries = {
+    refetch: 'SELECT id, reason FROM mirror_refetch',
+    pushes: 'SELECT id, holder, sent FROM mirror_pushes',
+    deletes: 'SELECT id FROM mirror_deletes WHERE parked = 0',
+    edited: `SELECT id, _base, _create FROM clients WHERE (_base IS NOT NULL OR _create IS NOT NULL) AND (_parked IS NULL OR _parked <> _edits)`,
+  };
+  const found: string[] = [];
+  for (const [name, sql] of Object.entries(queries)) {
+    const rows = await warehouse.read({ sql, params: [] });
+    if (rows.length > 0) found.push(`${name} ${JSON.stringify(rows)}`);
+  }
+  return found.join('; ');
+}

@@ -30,12 +30,13 @@ import { createSource } from '../../src/rows/source.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { runBackfill, runPull, runPush, runSync } from '../../src/sync.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
-import { type Account, closeAccounts } from './accounts.ts';
+import { type Account, closeAccounts, whatWaits } from './accounts.ts';
 import { type Chance, createChance } from './chance.ts';
 import { createHistory, type History } from './history.ts';
+import { actAtSource } from './others.ts';
 import type { Place } from './places.ts';
 import { drawFaults, drawHabits, type Habits } from './trouble.ts';
-import { createUsers, drawValue, EDITED, type Users } from './users.ts';
+import { createUsers, EDITED, type Users } from './users.ts';
 
 export interface Outcome {
   readonly seed: number;
@@ -367,59 +368,6 @@ async function maybe(world: World): Promise<void> {
   else actAtSource(world);
 }
 
-/** One thing that other people do at the source. */
-function actAtSource(world: World): void {
-  const { simulator, chance, counts, habits, unseen, trace } = world;
-  const { source } = simulator;
-  const ids = source
-    .all()
-    .map(({ id }) => id)
-    .sort();
-  const what = chance.weighted({
-    update: 60,
-    bulk: 5,
-    insert: 8,
-    remove: 5,
-    restore: 4,
-    spoil: habits.spoils ? 3 : 0,
-  });
-  const late = habits.lateMs > 0 && chance.is(0.3) ? { visibleAfterMs: chance.below(habits.lateMs) } : {};
-  counts.remote += 1;
-  const draw = () => {
-    const field = chance.of(EDITED);
-    const value = drawValue(chance, field, 5_000 + counts.remote);
-    return { [field.name]: field.type === 'json' && value !== null ? JSON.parse(String(value)) : value };
-  };
-  if (what === 'insert') source.insert({ email: `remote${counts.remote}@example.com`, ...draw() }, late);
-  else if (ids.length === 0) return;
-  else if (what === 'update')
-    source.update(chance.of(ids), { ...draw(), ...(chance.is(0.3) ? draw() : {}) }, late);
-  else if (what === 'bulk') {
-    const updatedOn = source.stamp();
-    for (const id of chance.some(ids, 0.5)) source.update(id, draw(), { ...late, updatedOn });
-  } else if (what === 'remove') source.remove(chance.of(ids));
-  else if (what === 'spoil') {
-    const id = chance.of(ids);
-    source.spoil(id, { fico: 'not a number' });
-    world.spoiled.add(id);
-    unseen.add(id);
-  } else {
-    const gone = world.history.ids().filter((id) => source.get(id) === undefined || chance.is(0.05));
-    const id = gone.length === 0 ? undefined : chance.of(gone);
-    const old =
-      id === undefined ? undefined : world.history.of(id).findLast(({ values }) => values !== null)?.values;
-    if (id === undefined || old == null) return;
-    const { contactAddress } = old;
-    const row = {
-      ...old,
-      contactAddress: contactAddress === null ? null : JSON.parse(String(contactAddress)),
-    };
-    source.restore(row as Parameters<typeof source.restore>[0]);
-    unseen.add(id);
-  }
-  trace(`  source: ${what}`);
-}
-
 /** A person decides about an edit or a conflict. */
 async function decide(world: World): Promise<void> {
   const { chance, warehouse, clock, users, trace } = world;
@@ -565,21 +513,6 @@ async function makePeace(world: World): Promise<void> {
       return;
     }
   }
-}
-
-async function whatWaits(warehouse: Warehouse): Promise<string> {
-  const queries = {
-    refetch: 'SELECT id, reason FROM mirror_refetch',
-    pushes: 'SELECT id, holder, sent FROM mirror_pushes',
-    deletes: 'SELECT id FROM mirror_deletes WHERE parked = 0',
-    edited: `SELECT id, _base, _create FROM clients WHERE (_base IS NOT NULL OR _create IS NOT NULL) AND (_parked IS NULL OR _parked <> _edits)`,
-  };
-  const found: string[] = [];
-  for (const [name, sql] of Object.entries(queries)) {
-    const rows = await warehouse.read({ sql, params: [] });
-    if (rows.length > 0) found.push(`${name} ${JSON.stringify(rows)}`);
-  }
-  return found.join('; ');
 }
 
 function accountOf(world: World): Account {

@@ -12,6 +12,7 @@ import type { Clock } from '../../src/clock.ts';
 import { openWarehouse } from '../../src/warehouse/open.ts';
 import { TYPES } from '../../src/warehouse/postgres/values.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
+import { startPostgres } from '../support/postgresServer.ts';
 
 export type Row = Readonly<Record<string, string | number | null>>;
 /** Yields SQL, is given the rows. */
@@ -30,6 +31,9 @@ export interface User {
 
 export interface Place {
   readonly kind: Warehouse['kind'];
+  /** As WAREHOUSE_URL and MIRROR_SCHEMA name it. */
+  readonly url: string;
+  readonly schema: string;
   open(clock: Clock): Promise<Warehouse>;
   user(): Promise<User>;
   /** Lets the database's own clock, by which claims and leases of several machines go, run ahead. */
@@ -41,9 +45,12 @@ export async function createSqlitePlace(): Promise<Place> {
   const memory = '/dev/shm';
   const folder = mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), 'clients-mirror-'));
   const path = join(folder, 'clients.db');
+  const [url, schema] = [`sqlite:${path}`, 'public'];
   return {
     kind: 'sqlite',
-    open: (clock) => openWarehouse({ url: `sqlite:${path}`, schema: 'public', clock, lockTimeoutMs: 1 }),
+    url,
+    schema,
+    open: (clock) => openWarehouse({ url, schema, clock, lockTimeoutMs: 1 }),
     user: async () => sqliteUser(path),
     advance: async () => undefined,
     close: async () => rmSync(folder, { recursive: true, force: true }),
@@ -107,6 +114,8 @@ export async function createPostgresPlace(url: string): Promise<Place> {
   await owner.query(`CREATE SCHEMA "${schema}"`);
   return {
     kind: 'postgres',
+    url,
+    schema,
     async open(clock) {
       const warehouse = await openWarehouse({ url, schema, clock });
       await owner.query(`CREATE TABLE IF NOT EXISTS test_ahead (ms bigint);
@@ -164,5 +173,30 @@ function postgresUser(client: Client): User {
         return done;
       }),
     close: () => client.end(),
+  };
+}
+
+export interface Places {
+  make(): Promise<Place>;
+  stop(): Promise<void>;
+}
+
+/** Places for a run of its own. Postgres: POSTGRES_TEST_URL where it is set, else a server of its own. */
+export async function startPlaces(engine: Place['kind']): Promise<Places> {
+  if (engine === 'sqlite') return { make: createSqlitePlace, stop: async () => undefined };
+  const server = process.env.POSTGRES_TEST_URL ? null : await startPostgres();
+  const url = new URL(process.env.POSTGRES_TEST_URL ?? server?.url ?? '');
+  const admin = new Client({ connectionString: url.href });
+  await admin.connect();
+  const name = `simulation_${process.pid}`;
+  await admin.query(`CREATE DATABASE ${name}`);
+  url.pathname = `/${name}`;
+  return {
+    make: () => createPostgresPlace(url.href),
+    async stop() {
+      await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+      await admin.end();
+      await server?.stop();
+    },
   };
 }

@@ -4,10 +4,8 @@
  * Postgres: POSTGRES_TEST_URL where it is set, else a server of its own.
  */
 import { parseArgs } from 'node:util';
-import { Client } from 'pg';
-import { startPostgres } from '../support/postgresServer.ts';
 import { type Outcome, playSeed } from './edits.ts';
-import { createPostgresPlace, createSqlitePlace, type Place } from './places.ts';
+import { type Place, startPlaces } from './places.ts';
 
 const { values } = parseArgs({
   options: {
@@ -23,10 +21,7 @@ if (!Number.isInteger(count) || !Number.isInteger(first) || !['sqlite', 'postgre
   process.exit(2);
 }
 
-const places =
-  values.engine === 'sqlite'
-    ? { make: createSqlitePlace, stop: async () => undefined }
-    : await postgresPlaces();
+const places = await startPlaces(values.engine === 'sqlite' ? 'sqlite' : 'postgres');
 const totals = {
   seeds: 0,
   edits: 0,
@@ -68,22 +63,4 @@ async function playOne(seed: number): Promise<Outcome> {
   } finally {
     await place.close();
   }
-}
-
-async function postgresPlaces() {
-  const server = process.env.POSTGRES_TEST_URL ? null : await startPostgres();
-  const url = new URL(process.env.POSTGRES_TEST_URL ?? server?.url ?? '');
-  const admin = new Client({ connectionString: url.href });
-  await admin.connect();
-  const name = `simulation_${process.pid}`;
-  await admin.query(`CREATE DATABASE ${name}`);
-  url.pathname = `/${name}`;
-  return {
-    make: () => createPostgresPlace(url.href),
-    async stop() {
-      await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
-      await admin.end();
-      await server?.stop();
-    },
-  };
 }
