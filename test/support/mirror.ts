@@ -68,7 +68,7 @@ export async function startMirror(engine: EngineName, options: SimulatorOptions 
       return result;
     },
     read: (sql) => withWarehouse((warehouse) => warehouse.read({ sql, params: [] })),
-    differences: (how = {}) => withWarehouse((warehouse) => compare(simulator, warehouse, how)),
+    differences: (how = {}) => withWarehouse((warehouse) => differencesBetween(simulator, warehouse, how)),
     async close() {
       await simulator.close();
       await database?.drop();
@@ -82,10 +82,11 @@ const COMPARED = FIELDS.map((field, index) => ({ field, index })).filter(
   ({ field }) => field.name !== 'loginToken',
 );
 
-async function compare(
+/** What a warehouse holds of live clients against the source, field by field, a line each. */
+export async function differencesBetween(
   simulator: Simulator,
   warehouse: Warehouse,
-  how: { readonly ignoreExtra?: boolean },
+  how: { readonly ignoreExtra?: boolean } = {},
 ): Promise<string[]> {
   const mirrored = await readMirrored(warehouse);
   const found: string[] = [];
