@@ -90,6 +90,8 @@ export interface Faults {
 
 export interface FaultSwitch {
   readonly faults: Faults;
+  /** How often each has struck, whatever was set in between. */
+  readonly struck: ReadonlyMap<string, number>;
   set(faults: Faults): void;
   /** The fault's settings if it hits this request, else null. Each call is one throw of the dice. */
   strikes<K extends keyof Faults>(name: K, kind: RequestKind): NonNullable<Faults[K]> | null;
@@ -98,10 +100,12 @@ export interface FaultSwitch {
 export function createFaultSwitch(initial: Faults, random: Random): FaultSwitch {
   let faults = initial;
   let counts = new Map<string, { passed: number; hit: number }>();
+  const struck = new Map<string, number>();
   return {
     get faults() {
       return faults;
     },
+    struck,
     set(next) {
       faults = next;
       counts = new Map();
@@ -119,6 +123,7 @@ export function createFaultSwitch(initial: Faults, random: Random): FaultSwitch 
       }
       if (count.hit >= times || (probability < 1 && random.next() >= probability)) return null;
       count.hit += 1;
+      struck.set(name, (struck.get(name) ?? 0) + 1);
       return fault as NonNullable<Faults[typeof name]>;
     },
   };

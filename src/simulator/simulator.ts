@@ -81,6 +81,8 @@ export interface Simulator {
   readonly token: string;
   readonly source: Source;
   readonly requests: RequestLog;
+  /** How often each fault has struck so far. */
+  readonly struck: ReadonlyMap<string, number>;
   /** Replaces all faults; `{}` ends them. Counts begin anew. */
   setFaults(faults: Faults): void;
   /** Replaces the accepted tokens. */
@@ -131,6 +133,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     token,
     source,
     requests: recorder,
+    struck: faultSwitch.struck,
     setFaults: (faults) => faultSwitch.set(faults),
     setTokens: (...tokens) => auth.accept(tokens),
     setOnRequest(next) {

@@ -92,6 +92,8 @@ export interface UsersOptions {
   /** externalIds that clients at the source have. */
   readonly strangers: () => readonly string[];
   readonly trace: (line: string) => void;
+  /** Their values are numbered from here on; 0 by default. */
+  readonly first?: number;
 }
 
 export async function createUsers(options: UsersOptions): Promise<Users> {
@@ -101,7 +103,7 @@ export async function createUsers(options: UsersOptions): Promise<Users> {
   const user = await place.user();
   const sleeper = await place.user();
   const remembered = new Map<string, Row>();
-  let made = 0;
+  let made = options.first ?? 0;
   let deleted = 0;
   let lingering: readonly Edit[] | null = null;
   const sql = sqlOf(place.kind);
