@@ -11,7 +11,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # Not `npm ci`: npm leaves optional packages of other platforms out of the lock, and then refuses it.
 RUN npm install --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json build.ts ./
 COPY src ./src
 COPY jobs ./jobs
 COPY config ./config
@@ -37,5 +37,5 @@ EXPOSE 8080
 # Asks the worker; a command of a moment has ended before it is asked.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 CMD ["node", "deploy/healthcheck.mjs"]
 # Node is process 1 and handles SIGTERM itself.
-ENTRYPOINT ["node", "dist/src/cli/main.js"]
+ENTRYPOINT ["node", "dist/clients-mirror.js"]
 CMD ["worker"]

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 
 export function readVersion(): string {
-  for (const up of ['../..', '../../..']) {
+  for (const up of ['..', '../..']) {
     const file = new URL(`${up}/package.json`, import.meta.url);
     if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
   }

@@ -1,20 +1,21 @@
 /**
- * Runs the program as a user does: a process of its own, its streams, its exit code. From dist where that is as
- * new as the sources (`npm test` builds it), else from source, so that no test ever sees an old build.
+ * Runs the program as a user does: a process of its own, its streams, its exit code. The build is made anew
+ * before the suite wherever it is older than the sources (global.ts).
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BUILT = join(ROOT, 'dist/src/cli/main.js');
+const BUILT = join(ROOT, 'dist/clients-mirror.js');
 
 export interface CliOptions {
   /** Variables besides PATH and HOME: none of the developer's own settings reaches the program. */
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly cwd?: string;
+  /** Another build than that of the suite. */
+  readonly program?: string | undefined;
 }
 
 export interface CliResult {
@@ -42,7 +43,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
 /** Starts it and lets the test go on: for servers and signals. */
 export function startCli(args: readonly string[], options: CliOptions = {}): RunningCli {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [...programArguments(), ...args], {
+  const child = spawn(process.execPath, [...programArguments(options.program), ...args], {
     cwd: options.cwd ?? ROOT,
     env: { PATH, HOME, ...options.env },
   });
@@ -90,24 +91,6 @@ function waitFor(
 }
 
 /** What node is given to run the program. */
-export function programArguments(): readonly string[] {
-  if (isBuiltFresh()) return [BUILT];
-  return ['--import', import.meta.resolve('tsx'), join(ROOT, 'src/cli/main.ts')];
-}
-
-let fresh: boolean | undefined;
-
-function isBuiltFresh(): boolean {
-  fresh ??= existsSync(BUILT) && statSync(BUILT).mtimeMs > newest(['src', 'config', 'jobs']);
-  return fresh;
-}
-
-function newest(folders: readonly string[]): number {
-  const times = folders
-    .map((folder) => join(ROOT, folder))
-    .filter((folder) => existsSync(folder))
-    .flatMap((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile())
-    .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs);
-  return Math.max(0, ...times);
+export function programArguments(program: string = BUILT): readonly string[] {
+  return [program];
 }

@@ -1,9 +1,10 @@
 /**
- * Runs once before the suite: opens a door behind which one Postgres server is started when the first test
- * knocks. A run that needs none pays for a listening socket only; what was started ends with the run.
+ * Runs once before the suite: builds the program, and opens a door behind which one Postgres server is started when
+ * the first test knocks. A run that needs none pays for a listening socket only; what was started ends with the run.
  */
 import { createServer, type Socket } from 'node:net';
 import type { TestProject } from 'vitest/node';
+import { buildIfStale } from './build.ts';
 import { type PostgresServer, startPostgres } from './postgresServer.ts';
 
 declare module 'vitest' {
@@ -14,6 +15,7 @@ declare module 'vitest' {
 }
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  buildIfStale();
   let starting: Promise<PostgresServer> | null = null;
   const answer = async (socket: Socket): Promise<void> => {
     socket.on('error', () => undefined);

@@ -1,15 +1,24 @@
 /**
- * Preloaded with --import: at the end of the process it prints the packages from node_modules that were loaded,
- * by import or by require, so that a test can tell what starting up costs.
+ * Preloaded with --import: at the end of the process it prints the packages that were loaded, from node_modules or
+ * from a chunk of the build that names them, so that a test can tell what starting up costs.
  */
-import { writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { createRequire, register } from 'node:module';
 import { MessageChannel } from 'node:worker_threads';
 
 const packages = new Set();
+const PACKAGE = /node_modules\/((?:@[^/]+\/)?[^/]+)\//;
 const note = (url) => {
-  const name = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1];
+  const name = PACKAGE.exec(url)?.[1];
   if (name !== undefined) packages.add(name);
+  else if (/\/dist\/.*\.js$/.test(url)) noteBundled(readFileSync(new URL(url), 'utf8'));
+};
+// The bundler heads each file of a package with its path.
+const noteBundled = (text) => {
+  for (const [, path] of text.matchAll(/^\/\/ (.*)$/gm)) {
+    const name = PACKAGE.exec(path)?.[1];
+    if (name !== undefined) packages.add(name);
+  }
 };
 
 const { port1, port2 } = new MessageChannel();
