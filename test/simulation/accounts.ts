@@ -2,15 +2,18 @@
  * The accounts at the end of a simulated life, when nothing goes wrong any more and nothing waits. Each finding is a
  * line in words; none may be found.
  *
- * (a) The mirror is the source, field by field, but for what is listed. (b) Each edit was at the source once it was
+ * (a) The mirror is the source, field by field, live or tombstone, but for what is listed. (b) Each edit was at the source once it was
  * made, or a user left it, or it stands on record with its value. (c) No PATCH carries what no user changed, but for
  * the required fields, and those as new as the source was when it was read. (d) No client was created twice.
- * (e) No tombstone without a 404. (f) At rest nothing is written on either side.
+ * (e) No tombstone without a 404 (proofs.ts watches the whole life).
+ * (f) At rest nothing is written on either side. (g) Nor by a reconcile, which certifies that all agrees.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { FIELDS } from '../../src/clients/fields.ts';
 import { isAlikeValue } from '../../src/clients/merge.ts';
 import type { FieldValue } from '../../src/clients/record.ts';
 import { type OpenEdit, readOpenEdits } from '../../src/decisions/openClients.ts';
+import type { Certificate } from '../../src/ledger/certificates.ts';
 import { type EditedRow, readRows } from '../../src/ledger/editedRows.ts';
 import { decodeValue } from '../../src/ledger/edits.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
@@ -31,6 +34,8 @@ export interface Account {
   readonly excluded: ReadonlySet<string>;
   /** One more cycle. */
   cycle(): Promise<void>;
+  /** A reconcile that compares every field; left out: none comes by. */
+  reconcile?(): Promise<Certificate>;
   /** How many of them show that rest is silent; ten by default. */
   readonly restCycles?: number;
 }
@@ -38,13 +43,28 @@ export interface Account {
 export async function closeAccounts(account: Account): Promise<readonly string[]> {
   const books = await readBooks(account);
   return [
-    ...mirrorIsSource(account, books),
+    ...mirrorIsSource(account, books, { isSwept: account.reconcile !== undefined }),
     ...noEditIsLost(account, books),
     ...noStrayColumn(account),
     ...noneTwice(account),
     ...noTombstoneWithoutProof(account, books),
     ...(await restIsSilent(account)),
+    ...(await reconcileAgrees(account)),
   ];
+}
+
+/** What is at odds between mirror and source now, but for local edits. */
+export async function readDifferences(account: Account, how: Comparing): Promise<readonly string[]> {
+  return mirrorIsSource(account, await readBooks(account), how);
+}
+
+interface Comparing {
+  /** Clients that went are tombstones: a reconcile has been by. */
+  readonly isSwept?: boolean;
+  /** false: ids alone. */
+  readonly fields?: boolean;
+  /** Clients of which the mirror may not know. */
+  readonly unseen?: ReadonlySet<string>;
 }
 
 interface Books {
@@ -112,26 +132,28 @@ function idsFrom(id: string, { ids }: Books): readonly string[] {
 function mirrorIsSource(
   { simulator, excluded }: Account,
   { rows, tombstones, deletes }: Books,
+  { isSwept = false, fields = true, unseen = new Set() }: Comparing,
 ): readonly string[] {
   const findings: string[] = [];
   const source = new Map(simulator.source.all().map((row) => [row.id, canonical(row)]));
   for (const [id, values] of source) {
+    if (unseen.has(id)) continue;
     const row = rows.get(id);
     if (row === undefined) {
       if (!deletes.has(id)) findings.push(`(a) ${id} is missing in the mirror`);
       continue;
     }
     if (tombstones.has(id)) findings.push(`(a) ${id} is a tombstone, and at the source`);
-    for (const { name } of FIELDS) {
+    for (const { name } of fields ? FIELDS : []) {
       if (excluded.has(name) || row.state.base[name] !== undefined) continue;
       const [here, there] = [row.state.values[name] ?? null, values[name] ?? null];
       if (here !== there) findings.push(`(a) ${id} ${name} is ${here} here and ${there} at the source`);
     }
   }
   for (const [id, { state, create }] of rows) {
+    if (source.has(id) || create !== null || tombstones.has(id)) continue;
     const isMerged = Object.keys(state.base).length > 0 && !state.isParked;
-    if (!source.has(id) && create === null && isMerged && !tombstones.has(id))
-      findings.push(`(a) ${id} is gone, edited, and no tombstone`);
+    if (isSwept || isMerged) findings.push(`(a) ${id} is gone, and no tombstone`);
   }
   return findings;
 }
@@ -276,7 +298,7 @@ function noStrayColumn({ patches, history, staleMs }: Account): readonly string[
   return findings;
 }
 
-function noneTwice({ history, edits }: Account): readonly string[] {
+export function noneTwice({ history, edits }: Pick<Account, 'history' | 'edits'>): readonly string[] {
   const born = new Map<string, string[]>();
   for (const { id, tick, values } of history.born()) {
     const key = keyOf(values.externalId);
@@ -284,9 +306,13 @@ function noneTwice({ history, edits }: Account): readonly string[] {
     const present = (born.get(key) ?? []).filter((other) => history.isThere(other, tick));
     if (key !== '') born.set(key, [...present, id]);
   }
-  // Users may give one externalId to several new clients.
+  // Users may give one externalId to several new clients, at once or before they are sent.
+  const inserted = new Set(edits.flatMap(({ kind, id }) => (kind === 'insert' ? id : [])));
   const wanted = (key: string) =>
-    edits.filter(({ kind, value }) => kind === 'insert' && keyOf(value) === key).length;
+    edits.filter(
+      ({ kind, id, field, value }) =>
+        (kind === 'insert' || (field === 'externalId' && inserted.has(id))) && keyOf(value) === key,
+    ).length;
   return [...born]
     .filter(([key, ids]) => ids.length > Math.max(1, wanted(key)))
     .map(
@@ -353,6 +379,26 @@ async function restIsSilent({
   }
   const after = await dump();
   if (after !== before) findings.push(`(f) cycles at rest wrote:\n${before}\nbecame\n${after}`);
+  return findings;
+}
+
+/** Twice: what the first has written the second would still find. */
+async function reconcileAgrees({ reconcile, simulator, warehouse }: Account): Promise<readonly string[]> {
+  if (reconcile === undefined) return [];
+  const dump = async () =>
+    JSON.stringify(await warehouse.read({ sql: 'SELECT * FROM clients ORDER BY id', params: [] }));
+  const before = await dump();
+  const findings: string[] = [];
+  for (let n = 0; n < 2; n += 1) {
+    const { from: _from, to: _to, ...certificate } = await reconcile();
+    const agreed = {
+      ...{ clients: simulator.source.size, missing: 0, stale: 0, extra: 0, deep: true, changed: 0 },
+      ...{ mended: { missing: 0, stale: 0 }, deleted: 0, unfit: 0 },
+    };
+    if (!isDeepStrictEqual(certificate, agreed))
+      findings.push(`(g) at rest a reconcile certified ${JSON.stringify(certificate)}`);
+  }
+  if ((await dump()) !== before) findings.push('(g) at rest a reconcile wrote to clients');
   return findings;
 }
 

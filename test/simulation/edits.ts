@@ -1,6 +1,6 @@
 /**
  * One life of a mirror whose users edit without pause, made from one seed: random edits on both sides, faults of
- * every kind, crashes at any commit or request, two pushers at once. Then peace, and the accounts (accounts.ts).
+ * every kind, crashes at any commit or request, two runs at once, reconciles among them. Then peace, and the accounts (accounts.ts).
  *
  * Everything is real but the clock: HTTP over sockets, SQL of the database. A crash leaves behind what a SIGKILL
  * would: claims and leases that nobody gives back, and requests whose effect nobody hears of.
@@ -22,19 +22,23 @@ import { resolveConflicts } from '../../src/decisions/resolve.ts';
 import { retryEdits } from '../../src/decisions/retry.ts';
 import { isSyncError } from '../../src/errors.ts';
 import { createEmitter, type Emit } from '../../src/events.ts';
+import type { Certificate } from '../../src/ledger/certificates.ts';
 import { LEASE_TTL_MS } from '../../src/ledger/leases.ts';
 import { putSetting, readSettings } from '../../src/ledger/settings.ts';
 import { shapeOf } from '../../src/ledger/windows.ts';
 import type { PushEngine } from '../../src/push/engine.ts';
+import type { ReconcileChoice } from '../../src/reconcile/reconcile.ts';
+import { recheckTombstones } from '../../src/reconcile/tombstones.ts';
 import { createSource } from '../../src/rows/source.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { runBackfill, runPull, runPush, runSync } from '../../src/sync.ts';
+import { runBackfill, runPull, runPush, runReconcile, runSync } from '../../src/sync.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
-import { type Account, closeAccounts, whatWaits } from './accounts.ts';
+import { type Account, closeAccounts, readDifferences, whatWaits } from './accounts.ts';
 import { type Chance, createChance } from './chance.ts';
 import { createHistory, type History } from './history.ts';
 import { actAtSource } from './others.ts';
 import type { Place } from './places.ts';
+import { createWatch, type Watch } from './proofs.ts';
 import { drawFaults, drawHabits, type Habits } from './trouble.ts';
 import { createUsers, EDITED, type Users } from './users.ts';
 
@@ -48,6 +52,10 @@ export interface Outcome {
   readonly faults: number;
   readonly crashes: number;
   readonly runs: number;
+  /** Reconciles that came to their end, and of these those whose certificates could be checked at once. */
+  readonly certificates: number;
+  readonly checked: number;
+  readonly tombstones: number;
   /** What was found wrong; empty: nothing. */
   readonly findings: readonly string[];
 }
@@ -78,6 +86,9 @@ export async function playSeed(
       faults: world.simulator.requests.log.filter(({ status }) => status === null || status >= 400).length,
       crashes: world.counts.crashes,
       runs: world.counts.runs,
+      certificates: world.counts.certificates,
+      checked: world.counts.checked,
+      tombstones: world.watch.tombstones,
       findings,
     };
   } finally {
@@ -87,6 +98,8 @@ export async function playSeed(
 
 interface Counts {
   remote: number;
+  certificates: number;
+  checked: number;
   crashes: number;
   runs: number;
 }
@@ -105,7 +118,9 @@ interface World {
   readonly warehouse: Warehouse;
   readonly counts: Counts;
   readonly findings: string[];
-  /** Clients that must be touched in the end, for no pull can see what became of them. */
+  readonly watch: Watch;
+  readonly swept: true;
+  /** Clients of which no pull can see what became of them. */
   readonly unseen: Set<string>;
   readonly spoiled: Set<string>;
   readonly patches: Patch[];
@@ -113,7 +128,7 @@ interface World {
   /** Chance that something happens at a request or commit; 0 in peace. */
   unrest: number;
   writeToken(token: string): void;
-  engine(mortality?: Mortality): PushEngine;
+  engine(how?: How): PushEngine;
   close(): Promise<void>;
 }
 
@@ -166,6 +181,12 @@ function createSimClock(startMs: number): SimClock {
   };
 }
 
+interface How {
+  readonly mortality?: Mortality | undefined;
+  /** It reconciles: it may write to no edited row. `dry`: to none at all. */
+  readonly reconciles?: 'dry' | 'real' | undefined;
+}
+
 /** When a process is to die: at its n-th step, before it (`not`), behind it (`done`), or with a request under way. */
 interface Mortality {
   readonly after: number;
@@ -180,15 +201,16 @@ async function createWorld(seed: number, place: Place, trace: (line: string) => 
   const skewMs = chance.of([0, 0, 0, 7_200_000, -7_200_000]);
   const patches: Patch[] = [];
   const reads = new Map<string, number>();
-  const counts: Counts = { remote: 0, crashes: 0, runs: 0 };
+  const counts: Counts = { remote: 0, certificates: 0, checked: 0, crashes: 0, runs: 0 };
   const findings: string[] = [];
+  const tellsTime = chance.is(0.8);
   const simulator = await startSimulator({
     clients: chance.between(3, 10),
     seed,
     token: 'first',
     logMax: 100_000,
     clock: () => clock.now() + skewMs,
-    dateHeader: chance.is(0.8),
+    dateHeader: tellsTime,
     envelope: chance.is(0.3),
     stamps: chance.of(['seven', 'trimmed']),
     idOrder: chance.of(['text', 'sqlserver']),
@@ -232,6 +254,13 @@ async function createWorld(seed: number, place: Place, trace: (line: string) => 
     return api;
   };
   let engines = 0;
+  const watch = createWatch({
+    ...{ history, simulator, warehouse, skewMs, tellsTime },
+    nowMs: clock.now,
+    staleMs: habits.staleMs,
+    lookbackSeconds: LOOKBACK_SECONDS,
+    find: (finding) => findings.push(finding),
+  });
   const world: World = {
     seed,
     chance,
@@ -246,23 +275,27 @@ async function createWorld(seed: number, place: Place, trace: (line: string) => 
     warehouse,
     counts,
     findings,
+    watch,
+    swept: true,
     unseen: new Set(),
     spoiled: new Set(),
     patches,
     trace,
     unrest: 0,
     writeToken: (token) => writeFileSync(tokenFile, token),
-    engine(mortality) {
+    engine({ mortality, reconciles } = {}) {
       engines += 1;
       const life = createLife(world, mortality);
       const emitter = createEmitter();
       emitter.subscribe((event) => {
         if (event.type !== 'requestDone') trace(`    ${JSON.stringify(event)}`);
       });
-      const own = life.warehouse(warehouse);
+      const own = life.warehouse(
+        reconciles === undefined ? warehouse : watch.reconciling(warehouse, reconciles === 'dry'),
+      );
       const { acceptsNul } = own;
       const { emit } = emitter;
-      const api = life.api(open(`engine ${engines}`, emit));
+      const api = life.api(watch.api(open(`engine ${engines}`, emit)));
       const reader = createReader(api, { ownerId: null, excluded: EXCLUDED, found: [], acceptsNul, emit });
       return {
         warehouse: own,
@@ -344,7 +377,11 @@ function createLife(world: World, mortality: Mortality | undefined) {
   return {
     warehouse: (inner: Warehouse): Warehouse => ({
       ...inner,
-      commit: (writes, lease) => step(() => inner.commit(writes, lease), false),
+      commit: async (writes, lease) => {
+        const results = await step(() => inner.commit(writes, lease), false);
+        await world.watch.lookAtTombstones();
+        return results;
+      },
       acquireLease: (name, ttlMs) => step(() => inner.acquireLease(name, ttlMs), false),
       read: (query) => (isDead ? Promise.reject(new Killed()) : inner.read(query)),
       revision: () => (isDead ? Promise.reject(new Killed()) : inner.revision()),
@@ -442,8 +479,13 @@ async function playRound(world: World, round: number): Promise<void> {
   simulator.setFaults({ ...habits.faults, ...faults });
   world.unrest = chance.of([0, 0.1, 0.25]);
   const count = chance.is(0.35) ? 2 : 1;
-  await Promise.all(Array.from({ length: count }, () => runOne(world)));
+  const isAlone = world.unrest === 0 && count === 1 && faults.stale === undefined;
+  await Promise.all(Array.from({ length: count }, () => runOne(world, isAlone)));
   world.unrest = 0;
+  if (chance.is(0.3)) {
+    simulator.setFaults(habits.faults);
+    await runOne(world, true, 'reconcile');
+  }
   await passTime(world, chance.of([0, 1_000, 20_000, 70_000, 150_000, 3_600_000]));
   trace(`  it is ${clock.now()}: ${await whatWaits(world.warehouse)}`);
 }
@@ -453,23 +495,52 @@ async function passTime(world: World, ms: number): Promise<void> {
   if (ms > 0) await world.place.advance(ms);
 }
 
-async function runOne(world: World): Promise<void> {
+/** @param isAlone nobody else is at work, and no answer is old */
+async function runOne(world: World, isAlone: boolean, only?: 'reconcile'): Promise<void> {
   const { chance, counts } = world;
   const mortality = chance.is(0.35)
     ? { after: chance.below(chance.of([4, 12, 30])), how: chance.of(['not', 'done', 'afloat'] as const) }
     : undefined;
-  const engine = world.engine(mortality);
-  const what = chance.weighted({ sync: 5, push: 5, pull: 2 });
+  const what = only ?? chance.weighted({ sync: 5, push: 5, pull: 2, reconcile: 3, recheck: 0.5 });
+  const choice = { deep: chance.is(0.4), dryRun: chance.is(0.1), allowMassDelete: chance.is(0.2) };
+  const isSweep = what === 'reconcile';
+  const engine = world.engine({
+    mortality,
+    reconciles: isSweep ? (choice.dryRun ? 'dry' : 'real') : undefined,
+  });
   counts.runs += 1;
-  world.trace(`  ${what}${mortality === undefined ? '' : ` ${JSON.stringify(mortality)}`}`);
+  world.trace(
+    `  ${what}${isSweep ? ` ${JSON.stringify(choice)}` : ''}${mortality === undefined ? '' : ` ${JSON.stringify(mortality)}`}`,
+  );
   try {
     if (what === 'sync') await runSync(engine);
     else if (what === 'push') await runPush(engine, { allowMassEdit: chance.is(0.2) });
-    else await runPull(engine);
+    else if (what === 'pull') await runPull(engine);
+    else if (what === 'recheck') await recheckTombstones(engine, null);
+    else await reconcileOnce(world, engine, { choice, isAlone });
     world.trace(`  ${what} done`);
   } catch (error) {
     judge(world, error);
   }
+}
+
+/** What it certifies is so, where nobody changed anything meanwhile and no answer was old. */
+async function reconcileOnce(
+  world: World,
+  engine: PushEngine,
+  { choice, isAlone }: { readonly choice: ReconcileChoice; readonly isAlone: boolean },
+): Promise<void> {
+  const { history, counts } = world;
+  const changes = history.changes;
+  const { certificate } = await runReconcile(engine, choice);
+  const told = `certified ${JSON.stringify(certificate)}`;
+  world.trace(`  ${told}`);
+  counts.certificates += 1;
+  const { missing, stale, extra, unfit, deep } = certificate;
+  if (!isAlone || choice.dryRun || history.changes !== changes || missing + stale + extra + unfit > 0) return;
+  counts.checked += 1;
+  for (const finding of await readDifferences(accountOf(world), { isSwept: true, fields: deep }))
+    world.findings.push(`(g) ${told}, but ${finding}`);
 }
 
 /** In trouble a run may fail, but only in words of the error table, and never because the database refused us. */
@@ -483,7 +554,7 @@ function judge(world: World, error: unknown): void {
 const CYCLES_MAX = 16;
 
 async function makePeace(world: World): Promise<void> {
-  const { simulator, habits, chance, users, place, unseen, spoiled, warehouse, clock } = world;
+  const { simulator, habits, chance, users, unseen, spoiled } = world;
   world.trace('peace');
   world.unrest = 0;
   await users.endLingering('COMMIT');
@@ -492,27 +563,47 @@ async function makePeace(world: World): Promise<void> {
   world.writeToken('last');
   await passTime(world, 3_600_000);
   for (const id of spoiled) simulator.source.spoil(id, null);
-  for (const id of unseen)
-    if (simulator.source.get(id) !== undefined) simulator.source.update(id, {}, { visibleAfterMs: 0 });
+  // By itself a pull brings all that it can see.
+  await rest(world, async () => true);
+  for (const finding of await readDifferences(accountOf(world), { unseen }))
+    world.findings.push(`without a reconcile ${finding}`);
+  // Where a reconcile had something to mend there may be more to do, a lookback later.
+  await rest(world, async () => {
+    const { missing, stale, extra, mended, deleted } = await reconcileInPeace(world);
+    return missing + stale + extra + mended.missing + mended.stale + deleted === 0;
+  });
+}
+
+/** Cycles until nothing waits, and nothing is found by `look`. */
+async function rest(world: World, look: () => Promise<boolean>): Promise<void> {
+  const { simulator, warehouse, place, clock, findings } = world;
   for (let cycle = 1; ; cycle += 1) {
     const engine = world.engine();
-    const before = simulator.requests.total;
     try {
+      const isSettled = await look();
+      const before = simulator.requests.total;
       await runSync(engine);
       await runPush(engine, { allowMassEdit: true });
+      const requests = simulator.requests.total - before;
+      await passTime(world, LOOKBACK_SECONDS * 2_500);
+      const left = await whatWaits(warehouse);
+      world.trace(`  cycle ${cycle}: ${left}`);
+      // Two requests: the lookback has passed too.
+      if (isSettled && left === '' && requests === 2) return;
+      if (cycle < CYCLES_MAX) continue;
+      findings.push(`no rest after ${cycle} cycles: ${left} (${place.kind}, at ${clock.now()})`);
     } catch (error) {
-      world.findings.push(`in peace a cycle failed: ${error instanceof Error ? error.stack : error}`);
+      findings.push(`in peace a cycle failed: ${error instanceof Error ? error.stack : error}`);
     }
-    await passTime(world, LOOKBACK_SECONDS * 2_500);
-    const rest = await whatWaits(warehouse);
-    world.trace(`  cycle ${cycle}: ${rest}`);
-    // Two requests: the lookback has passed too.
-    if (rest === '' && simulator.requests.total - before === 2) return;
-    if (cycle === CYCLES_MAX) {
-      world.findings.push(`no rest after ${cycle} cycles: ${rest} (${place.kind}, at ${clock.now()})`);
-      return;
-    }
+    return;
   }
+}
+
+async function reconcileInPeace(world: World): Promise<Certificate> {
+  const engine = world.engine({ reconciles: 'real' });
+  const { certificate } = await runReconcile(engine, { deep: true, dryRun: false, allowMassDelete: true });
+  world.trace(`  certified ${JSON.stringify(certificate)}`);
+  return certificate;
 }
 
 function accountOf(world: World): Account {
@@ -530,5 +621,6 @@ function accountOf(world: World): Account {
       await runSync(world.engine());
       await passTime(world, 30_000);
     },
+    reconcile: () => reconcileInPeace(world),
   };
 }

@@ -41,6 +41,10 @@ export interface History {
   /** Did it hold exactly this at some time from `fromMs` on? */
   heldSinceMs(id: string, field: string, value: FieldValue, fromMs: number): boolean;
   wasGone(id: string, tick: number): boolean;
+  /** Was there a moment from `fromMs` up to `untilTick` at which the client was not there? */
+  wasAway(id: string, fromMs: number, untilTick: number): boolean;
+  /** How often the source has changed. */
+  readonly changes: number;
   /** Clients that were not there to begin with, as they were first. */
   born(): readonly { readonly id: string; readonly tick: number; readonly values: Values }[];
   /** Was the client there then? */
@@ -53,8 +57,10 @@ export function createHistory(nowMs: () => number): History {
   /** When each thing happened. */
   const times = new Map<number, number>();
   let ticks = 0;
+  let changes = 0;
   const note = (id: string, row: SourceRow | null): void => {
     ticks += 1;
+    changes += 1;
     const known = states.get(id) ?? [];
     known.push({ tick: ticks, atMs: nowMs(), values: row === null ? null : canonical(row) });
     states.set(id, known);
@@ -108,6 +114,14 @@ export function createHistory(nowMs: () => number): History {
       return all.slice(first).some((state) => fieldIn(state, field) === value);
     },
     wasGone: (id, tick) => since(id, tick).some(({ values }) => values === null),
+    wasAway(id, fromMs, untilTick) {
+      const all = (states.get(id) ?? []).filter(({ tick }) => tick <= untilTick);
+      const first = all.findLastIndex(({ atMs }) => atMs < fromMs);
+      return first < 0 || all.slice(first).some(({ values }) => values === null);
+    },
+    get changes() {
+      return changes;
+    },
     born: () =>
       [...states].flatMap(([id, [first]]) =>
         population.has(id) || first?.values == null ? [] : [{ id, tick: first.tick, values: first.values }],

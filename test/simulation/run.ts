@@ -22,22 +22,27 @@ if (!Number.isInteger(count) || !Number.isInteger(first) || !['sqlite', 'postgre
 }
 
 const places = await startPlaces(values.engine === 'sqlite' ? 'sqlite' : 'postgres');
-const totals = {
-  seeds: 0,
-  edits: 0,
-  remoteChanges: 0,
-  requests: 0,
-  faults: 0,
-  crashes: 0,
-  runs: 0,
-  findings: 0,
-};
+const COUNTED = [
+  'edits',
+  'remoteChanges',
+  'requests',
+  'faults',
+  'crashes',
+  'runs',
+  'certificates',
+  'checked',
+  'tombstones',
+] as const;
+const counters = Object.fromEntries(COUNTED.map((name) => [name, 0])) as Record<
+  (typeof COUNTED)[number],
+  number
+>;
+const totals = { seeds: 0, ...counters, findings: 0 };
 const beganMs = performance.now();
 for (let seed = first; seed < first + count; seed += 1) {
   const outcome = await playOne(seed);
   totals.seeds += 1;
-  for (const name of ['edits', 'remoteChanges', 'requests', 'faults', 'crashes', 'runs'] as const)
-    totals[name] += outcome[name];
+  for (const name of COUNTED) totals[name] += outcome[name];
   totals.findings += outcome.findings.length === 0 ? 0 : 1;
   for (const finding of outcome.findings)
     process.stdout.write(`seed ${seed} (${outcome.policy}): ${finding}\n`);
