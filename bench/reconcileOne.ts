@@ -32,9 +32,12 @@ const env = {
 const config = loadConfig({ env, needs: ['api', 'warehouse', 'mirror'] });
 const app = { config, clock: systemClock, emit: () => undefined, signal: new AbortController().signal };
 const began = performance.now();
+const before = process.cpuUsage();
 const rows = await withEngine(app, work);
 const ms = performance.now() - began;
-console.log(JSON.stringify({ rows, ms, peakMb: process.resourceUsage().maxRSS / 1024 }));
+const { user, system } = process.cpuUsage(before);
+const peakMb = process.resourceUsage().maxRSS / 1024;
+console.log(JSON.stringify({ rows, ms, cpuMs: (user + system) / 1000, peakMb }));
 
 async function work(engine: Engine & Parameters<Parameters<typeof withEngine>[1]>[0]): Promise<number> {
   if (options.what === 'backfill') return (await runBackfill(engine, { restart: false })).rows;

@@ -2,6 +2,7 @@
  * Rows of `clients` as a comparison with the source needs them: canonical values from both databases alike, by
  * stretches of `createdOn` or by id, in bounded chunks. Rows that are not yet at the source are left out.
  */
+import { createHash, randomUUID } from 'node:crypto';
 import { FIELDS } from '../clients/fields.ts';
 import type { Instant } from '../clients/instant.ts';
 import { canonicalJson, type FieldValue } from '../clients/record.ts';
@@ -36,6 +37,7 @@ export async function readStretch(
 ): Promise<Mirrored[]> {
   const created = createdColumn(warehouse);
   const { where, params } = conditionOf(created, stretch);
+  where.push('_create IS NULL');
   const { after } = from;
   if (after !== null && after.createdOn === null) {
     where.push('id > ?');
@@ -49,36 +51,51 @@ export async function readStretch(
   return rows.map((row) => toMirrored(warehouse, row, isDeep));
 }
 
+type Stamped = Pick<Mirrored, 'id' | 'createdOn' | 'updatedOn'>;
+
 /**
- * The live rows of a stretch as one text, their stamps and ids in order: to see at little cost whether a stretch is
- * as it should be. At most `limit` rows of it.
+ * Are the live rows of a stretch just these, each once, with these stamps? Seen at the cost of one index: mostly
+ * source and mirror agree. False may also mean that they could not be compared this way.
  */
-export async function readStretchText(
+export async function holdsJust(
   warehouse: Warehouse,
   stretch: Stretch,
-  limit: number,
-): Promise<string> {
+  rows: readonly Stamped[],
+): Promise<boolean> {
   const isPostgres = warehouse.kind === 'postgres';
   const created = createdColumn(warehouse);
   const updated = isPostgres ? '_updated_on' : 'updated_on';
   const { where, params } = conditionOf(created, stretch);
-  const rows = `SELECT coalesce(${created}, '') || id || coalesce(${updated}, '') AS one FROM clients
-    WHERE ${where.join(' AND ')} AND _deleted_at IS NULL ORDER BY ${created}, id LIMIT ?`;
-  // SQLite keeps the inner order; were it not to, the text would differ, which only costs a closer look.
-  const join = isPostgres ? `string_agg(one, '' ORDER BY one COLLATE "C")` : "group_concat(one, '')";
-  const [row] = await warehouse.read({
-    sql: `SELECT ${join} AS stretch FROM (${rows}) AS live`,
-    params: [...params, limit],
-  });
-  return String(row?.stretch ?? '');
+  // Whether a row is yet to be created is not in the index; such rows have one of their own.
+  const known = 'id NOT IN (SELECT id FROM clients WHERE _create IS NOT NULL)';
+  const live = `SELECT coalesce(${created}, '') || id || coalesce(${updated}, '') AS one FROM clients
+    WHERE ${[...where, known].join(' AND ')} AND _deleted_at IS NULL ORDER BY ${created}, id LIMIT ?`;
+  // Both keep the inner order; were they not to, it would only cost a closer look. A hash spares the network.
+  const all = isPostgres
+    ? "encode(sha256(convert_to(coalesce(string_agg(one, ''), ''), 'UTF8')), 'hex')"
+    : "coalesce(group_concat(one, ''), '')";
+  const sql = `SELECT ${all} AS stretch FROM (${live}) AS live`;
+  const [held] = await warehouse.read({ sql, params: [...params, rows.length + 1] });
+  const text = textOf(rows);
+  return held?.stretch === (isPostgres ? createHash('sha256').update(text).digest('hex') : text);
 }
 
-/** The same text, of rows of the source. */
-export function stretchText(rows: readonly Pick<Mirrored, 'id' | 'createdOn' | 'updatedOn'>[]): string {
-  return rows
-    .map(({ id, createdOn, updatedOn }) => `${createdOn ?? ''}${id}${updatedOn ?? ''}`)
-    .sort()
-    .join('');
+/** Stamps and ids of rows in order. The source's order differs within one instant at the most. */
+function textOf(rows: readonly Stamped[]): string {
+  const isInOrder = rows.every((row, index) => index === 0 || isBefore(rows[index - 1] as Stamped, row));
+  const ordered = isInOrder ? rows : [...rows].sort((a, b) => (isBefore(a, b) ? -1 : 1));
+  let text = '';
+  for (const { id, createdOn, updatedOn } of ordered) {
+    if (createdOn !== null) text += createdOn;
+    text += id;
+    if (updatedOn !== null) text += updatedOn;
+  }
+  return text;
+}
+
+function isBefore(a: Stamped, b: Stamped): boolean {
+  const [mine, other] = [a.createdOn ?? '', b.createdOn ?? ''];
+  return mine === other ? a.id < b.id : mine < other;
 }
 
 function createdColumn(warehouse: Warehouse): string {
@@ -86,7 +103,7 @@ function createdColumn(warehouse: Warehouse): string {
 }
 
 function conditionOf(created: string, { lane, low, high }: Stretch): { where: string[]; params: SqlValue[] } {
-  const where = ['_create IS NULL', `${created} IS ${lane === 'nulls' ? 'NULL' : 'NOT NULL'}`];
+  const where = [`${created} IS ${lane === 'nulls' ? 'NULL' : 'NOT NULL'}`];
   const params: SqlValue[] = [];
   if (low !== null) {
     where.push(`${created} >= ?`);
@@ -152,7 +169,7 @@ export async function countLive(warehouse: Warehouse): Promise<number> {
   return Number(row?.live ?? 0);
 }
 
-/** Bounds that cut what is mirrored into `parts` of about as many rows, ascending; fewer where many share one. */
+/** Bounds that cut what is mirrored into about `parts` of as many rows, ascending; where many share one, up to twice. */
 export async function readQuantiles(warehouse: Warehouse, parts: number): Promise<Instant[]> {
   const created = createdColumn(warehouse);
   const [{ count = 0 } = {}] = await warehouse.read({
@@ -160,13 +177,31 @@ export async function readQuantiles(warehouse: Warehouse, parts: number): Promis
     params: [],
   });
   const step = Math.floor(Number(count) / parts);
-  const bounds = new Set<Instant>();
-  for (let part = 1; step > 0 && part < parts; part += 1) {
-    const sql = `SELECT ${created} AS bound FROM clients WHERE ${created} IS NOT NULL ORDER BY ${created} LIMIT 1 OFFSET ?`;
-    const [row] = await warehouse.read({ sql, params: [part * step] });
-    if (row !== undefined) bounds.add(row.bound as Instant);
+  const bounds: Instant[] = [];
+  if (step === 0) return bounds;
+  // From bound to bound, so that the index is walked once. A group that is larger than a part is a part of its own.
+  for (let last: Instant | null = null; ; ) {
+    const next = await readBound(warehouse, { from: last, isBehind: false, offset: step });
+    const isSame: boolean = next !== null && next === last;
+    const bound: Instant | null = isSame
+      ? await readBound(warehouse, { from: last, isBehind: true, offset: 0 })
+      : next;
+    if (bound === null) return bounds;
+    bounds.push(bound);
+    last = bound;
   }
-  return [...bounds].sort();
+}
+
+/** createdOn of the row `offset` rows on from the first at `from`, or from the first behind it. */
+async function readBound(
+  warehouse: Warehouse,
+  { from, isBehind, offset }: { from: Instant | null; isBehind: boolean; offset: number },
+): Promise<Instant | null> {
+  const created = createdColumn(warehouse);
+  const where = from === null ? `${created} IS NOT NULL` : `${created} ${isBehind ? '>' : '>='} ?`;
+  const sql = `SELECT ${created} AS bound FROM clients WHERE ${where} ORDER BY ${created} LIMIT 1 OFFSET ?`;
+  const [row] = await warehouse.read({ sql, params: from === null ? [offset] : [from, offset] });
+  return (row?.bound as Instant | undefined) ?? null;
 }
 
 const STAMPS = `_revision AS revision, CASE WHEN _base IS NULL THEN 0 ELSE 1 END AS dirty,
@@ -201,10 +236,22 @@ function storedValue(kind: Warehouse['kind'], type: string, value: SqlValue): Fi
   return type === 'json' && kind === 'postgres' ? canonicalJson(JSON.parse(String(value))) : value;
 }
 
-/** Ids of random clients that are mirrored, live and unedited. */
+const AT_REST = '_deleted_at IS NULL AND _base IS NULL AND _create IS NULL';
+
+/** Ids of random clients that are mirrored, live and unedited; looks at every id. */
 export async function readRandomIds(warehouse: Warehouse, count: number): Promise<string[]> {
   // The inner query needs no more than an index of ids.
-  const sql = `SELECT id FROM clients WHERE id IN (SELECT id FROM clients ORDER BY random() LIMIT ?)
-    AND _deleted_at IS NULL AND _base IS NULL AND _create IS NULL`;
+  const sql = `SELECT id FROM clients WHERE id IN (SELECT id FROM clients ORDER BY random() LIMIT ?) AND ${AT_REST}`;
   return (await warehouse.read({ sql, params: [count] })).map((row) => String(row.id));
+}
+
+/** The same of clients that stand together at a random place in the order of ids; looks at no others. */
+export async function readSomeIds(warehouse: Warehouse, count: number): Promise<string[]> {
+  const from = randomUUID();
+  const read = async (side: string, limit: number): Promise<string[]> => {
+    const sql = `SELECT id FROM clients WHERE id ${side} ? AND ${AT_REST} ORDER BY id LIMIT ?`;
+    return (await warehouse.read({ sql, params: [from, limit] })).map((row) => String(row.id));
+  };
+  const behind = await read('>=', count);
+  return behind.length === count ? behind : [...behind, ...(await read('<', count - behind.length))];
 }

@@ -5,7 +5,7 @@
 import { FIELDS, type FieldType } from '../clients/fields.ts';
 import { instantFromMs } from '../clients/instant.ts';
 import { type Drift, type KnownField, noteField, readKnownFields, tellDrift } from '../ledger/drift.ts';
-import { type Mirrored, readMirrored, readRandomIds } from '../ledger/mirrored.ts';
+import { type Mirrored, readMirrored, readSomeIds } from '../ledger/mirrored.ts';
 import type { Engine } from '../rows/engine.ts';
 import { inLanes } from '../rows/lanes.ts';
 import type { Lease } from '../warehouse/warehouse.ts';
@@ -23,7 +23,7 @@ export interface Sighting {
 /** Looks at some clients and journals what has changed since the last look; each change is told once. */
 export async function takeCensus(engine: Engine, lease: Lease): Promise<void> {
   const { warehouse, source, options, signal, clock, emit } = engine;
-  const ids = await readRandomIds(warehouse, CLIENTS);
+  const ids = await readSomeIds(warehouse, CLIENTS);
   const held = await readMirrored(warehouse, ids, true);
   const looks = await inLanes(ids, options.concurrency, async (id) => ({
     id,

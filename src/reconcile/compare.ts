@@ -1,14 +1,7 @@
 /** Rows of the source against rows of the mirror, in chunks: what is at odds, as findings. */
 import type { ClientRecord } from '../clients/record.ts';
 import type { NewFinding } from '../ledger/findings.ts';
-import {
-  type Mirrored,
-  readDeletedHere,
-  readStretch,
-  readStretchText,
-  type Stretch,
-  stretchText,
-} from '../ledger/mirrored.ts';
+import { holdsJust, type Mirrored, readDeletedHere, readStretch, type Stretch } from '../ledger/mirrored.ts';
 import type { Engine } from '../rows/engine.ts';
 import { absent, judge, type Pulled } from './judge.ts';
 
@@ -21,14 +14,21 @@ export interface Comparison {
   readonly pulled: Pulled;
 }
 
-/** The source's rows of a stretch, all of them, against the mirror's. Empties `rows`. */
-export async function* compareStretch(
+/**
+ * The source's rows of a stretch, all of them, against the mirror's; a row may be there twice, the last is meant.
+ * Gives what is at odds to `take`, and returns how many clients the source has there.
+ */
+export async function compareStretch(
   comparison: Comparison,
   stretch: Stretch,
-  rows: Map<string, ClientRecord>,
-): AsyncGenerator<readonly NewFinding[]> {
+  read: readonly ClientRecord[],
+  take: (found: readonly NewFinding[]) => Promise<void>,
+): Promise<number> {
   const { engine, isDeep } = comparison;
-  if (!isDeep && rows.size > 0 && (await isSame(engine, stretch, rows))) return;
+  // Mostly nothing differs, which is seen at a fraction of the cost of rows.
+  if (!isDeep && read.length > 0 && (await holdsJust(engine.warehouse, stretch, read))) return read.length;
+  const rows = new Map(read.map((row) => [row.id, row]));
+  const count = rows.size;
   let after: Mirrored | null = null;
   do {
     const chunk: Mirrored[] = await readStretch(engine.warehouse, stretch, { after, limit: CHUNK }, isDeep);
@@ -38,13 +38,14 @@ export async function* compareStretch(
       if (finding !== null) found.push(finding);
       rows.delete(held.id);
     }
-    if (found.length > 0) yield found;
+    if (found.length > 0) await take(found);
     after = chunk.length === CHUNK ? (chunk.at(-1) ?? null) : null;
   } while (after !== null);
   const left = [...rows.values()];
   for (let start = 0; start < left.length; start += CHUNK) {
-    yield await compareRows(comparison, left.slice(start, start + CHUNK), new Map());
+    await take(await compareRows(comparison, left.slice(start, start + CHUNK), new Map()));
   }
+  return count;
 }
 
 function judgeHeld(
@@ -54,16 +55,6 @@ function judgeHeld(
 ): NewFinding | null {
   if (row !== undefined) return judge(row, held, pulled, isDeep);
   return held.isDeleted ? null : absent(held.id);
-}
-
-/** Mostly nothing differs, and one text tells so at a fraction of the cost of rows. */
-async function isSame(
-  { warehouse }: Engine,
-  stretch: Stretch,
-  rows: ReadonlyMap<string, ClientRecord>,
-): Promise<boolean> {
-  const held = await readStretchText(warehouse, stretch, rows.size + 1);
-  return held === stretchText([...rows.values()]);
 }
 
 /** Rows of the source, at most a chunk, against those of them that the mirror was found to hold. */

@@ -36,8 +36,8 @@ interface Reading {
   readonly span: Span;
   /** Everything before it is compared; null: nothing is. */
   low: Instant | null;
-  /** Rows from `low` on that are not compared yet. */
-  waiting: Map<string, ClientRecord>;
+  /** Rows from `low` on that are not compared yet; one may be there twice. */
+  waiting: ClientRecord[];
   /** The group that goes through the scratch table; null: none does. */
   scratch: { readonly key: Instant | null } | null;
   rows: number;
@@ -51,7 +51,7 @@ export async function sweepSpan(context: SweepContext, span: Span): Promise<void
   const reading: Reading = {
     span,
     low: place.key ?? span.low,
-    waiting: new Map(),
+    waiting: [],
     scratch: place.seen > 0 ? { key: place.key } : null,
     rows: span.rows,
     findings: [],
@@ -84,7 +84,7 @@ async function takePage(
   const { rows, place } = page;
   for (const row of rows) {
     const read = isRejected(row) ? readStamps(row) : row;
-    if (read !== null) reading.waiting.set(read.id, read);
+    if (read !== null) reading.waiting.push(read);
   }
   const isMoving = reading.span.lane === 'values' && place.key !== null;
   if (reading.scratch !== null && isMoving && place.key !== reading.scratch.key) {
@@ -93,7 +93,7 @@ async function takePage(
   if (reading.scratch === null && isMoving && (reading.low === null || reading.low < (place.key ?? ''))) {
     await compareBefore(context, reading, place.key);
   }
-  if (reading.scratch === null && reading.waiting.size > context.groupMax)
+  if (reading.scratch === null && reading.waiting.length > context.groupMax)
     reading.scratch = { key: place.key };
   if (reading.scratch !== null) await spill(context, reading, place);
   const isDue = context.engine.clock.now() - reading.savedAtMs >= SAVE_EVERY_MS;
@@ -123,25 +123,25 @@ function readStamps(row: Exclude<ReadRow, ClientRecord>): ClientRecord | null {
 /** Compares all before `high` (null: to the end) with what the mirror holds there. */
 async function compareBefore(context: SweepContext, reading: Reading, high: Instant | null): Promise<void> {
   const { span, low } = reading;
-  const ready = new Map<string, ClientRecord>();
-  const later = new Map<string, ClientRecord>();
-  for (const [id, row] of reading.waiting) {
+  const ready: ClientRecord[] = [];
+  const later: ClientRecord[] = [];
+  for (const row of reading.waiting) {
     const isReady = high === null || row.createdOn === null || row.createdOn < high;
-    (isReady ? ready : later).set(id, row);
+    (isReady ? ready : later).push(row);
   }
   reading.waiting = later;
-  reading.rows += ready.size;
-  for await (const found of compareStretch(context, { lane: span.lane, low, high }, ready)) {
+  const stretch = { lane: span.lane, low, high } as const;
+  reading.rows += await compareStretch(context, stretch, ready, async (found) => {
     reading.findings.push(...found);
     if (reading.findings.length >= CHUNK) await save(context, reading, []);
-  }
+  });
   reading.low = high;
 }
 
 /** Looks the waiting rows of a large group up at once and notes their ids. */
 async function spill(context: SweepContext, reading: Reading, place: Place): Promise<void> {
   const { engine, isDeep } = context;
-  const rows = [...reading.waiting.values()];
+  const rows = reading.waiting;
   for (let start = 0; start < rows.length; start += CHUNK) {
     const part = rows.slice(start, start + CHUNK);
     const ids = part.map((row) => row.id);
@@ -149,7 +149,7 @@ async function spill(context: SweepContext, reading: Reading, place: Place): Pro
       ...(await compareRows(context, part, await readMirrored(engine.warehouse, ids, isDeep))),
     );
   }
-  reading.waiting = new Map();
+  reading.waiting = [];
   const noted = noteIds(
     reading.span.id,
     rows.map((row) => row.id),
@@ -161,8 +161,8 @@ async function spill(context: SweepContext, reading: Reading, place: Place): Pro
 async function endScratch(context: SweepContext, reading: Reading, key: Instant | null): Promise<void> {
   const { warehouse } = context.engine;
   const { span } = reading;
-  const later = new Map([...reading.waiting].filter(([, row]) => row.createdOn !== key));
-  for (const id of later.keys()) reading.waiting.delete(id);
+  const later = reading.waiting.filter((row) => row.createdOn !== key);
+  reading.waiting = reading.waiting.filter((row) => row.createdOn === key);
   await spill(context, reading, { key, seen: 1, seam: null });
   reading.rows += await countIds(warehouse, span.id);
   let after: string | null = null;
