@@ -1,0 +1,146 @@
+/** What happens in a spell of trouble, step by step: people on both sides, processes and their fates, faults. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Faults } from '../../src/simulator/faults.ts';
+import { actAtSource } from '../simulation/others.ts';
+import { drawFaults } from '../simulation/trouble.ts';
+import { rowsBehindPlaces } from './cursor.ts';
+import { decide } from './decide.ts';
+import type { Fate } from './processes.ts';
+import type { World } from './world.ts';
+
+const WEIGHTS = {
+  edit: 26,
+  remote: 16,
+  start: 22,
+  faults: 6,
+  linger: 6,
+  token: 2,
+  kill: 3,
+  decide: 3,
+  redis: 2,
+  rest: 8,
+} as const;
+
+export async function playTrouble(world: World): Promise<void> {
+  const { chance, size, processes, trace } = world;
+  const steps = chance.between(...size.steps);
+  let kills = processes.kills;
+  for (let step = 1; step <= steps; step += 1) {
+    const what = chance.weighted(WEIGHTS);
+    trace(`step ${step}: ${what}`);
+    await STEPS[what](world);
+    await delay(chance.between(20, 400));
+    if (processes.kills === kills) continue;
+    kills = processes.kills;
+    world.findings.push(...(await rowsBehindPlaces(world).catch(() => [])));
+  }
+}
+
+const STEPS: Readonly<Record<keyof typeof WEIGHTS, (world: World) => Promise<void>>> = {
+  async edit({ chance, users, trace }) {
+    for (let n = chance.between(1, 4); n > 0; n -= 1) trace(`  user: ${await chance.of(users).act()}`);
+  },
+  async remote(world) {
+    for (let n = world.chance.between(1, 4); n > 0; n -= 1) actAtSource({ ...world, chance: world.others });
+  },
+  async start(world) {
+    const { chance, processes, size } = world;
+    const [command, fate] = [chance.of(COMMANDS), drawFate(world)];
+    const isWorker = chance.is(0.2) && world.redis !== null;
+    if (processes.running.length >= size.processes) return;
+    if (isWorker) startWorker(world);
+    else processes.start(command, fate);
+  },
+  async faults(world) {
+    const { chance, simulator, trace } = world;
+    const ids = simulator.source
+      .all()
+      .map(({ id }) => id)
+      .sort();
+    const faults = inRealTime(drawFaults(chance, ids, world.habits), world);
+    trace(`  faults ${JSON.stringify(faults)}`);
+    world.setFaults(faults);
+  },
+  async linger({ chance, users, trace }) {
+    trace(`  user: ${await chance.of(users).linger()}`);
+  },
+  async token({ chance, tokens, count }) {
+    count('token rotated');
+    if (chance.is(0.7)) {
+      tokens.rotate();
+      tokens.publish();
+    } else if (chance.is(0.5)) tokens.rotate();
+    else tokens.publish();
+  },
+  async kill({ chance, processes }) {
+    const { running } = processes;
+    if (running.length > 0) chance.of(running).kill('SIGKILL');
+  },
+  decide,
+  async redis({ chance, redis, count, trace }) {
+    const what = chance.weighted({ flush: 3, restart: 1 });
+    if (redis === null) return;
+    count(`redis ${what}`);
+    trace(`  redis ${what}`);
+    if (what === 'flush') await redis.client.flushall();
+    else {
+      await redis.kill();
+      await delay(chance.between(0, 600));
+      await redis.start();
+    }
+  },
+  async rest({ chance }) {
+    await delay(chance.between(200, 1_200));
+  },
+};
+
+const COMMANDS: readonly (readonly string[])[] = [
+  ['sync'],
+  ['sync'],
+  ['sync'],
+  ['sync'],
+  ['push'],
+  ['push'],
+  ['push', '--allow-mass-edit'],
+  ['pull'],
+  ['pull'],
+  ['reconcile'],
+  ['reconcile', '--deep', '--allow-mass-delete'],
+  ['backfill'],
+  ['backfill', '--restart'],
+];
+
+function startWorker({ chance, processes }: World): void {
+  const fate: Fate = chance.is(0.5)
+    ? { kind: 'killed', afterMs: chance.between(1_000, 9_000) }
+    : { kind: 'stopped', afterMs: chance.between(1_000, 6_000), forMs: chance.between(200, 5_000) };
+  processes.start(['worker'], fate, {
+    HTTP_ADDRESS: '127.0.0.1:0',
+    MIRROR_PULL_SECONDS: '1',
+    MIRROR_PUSH_SECONDS: '1',
+    MIRROR_RECONCILE_CRON: chance.of(['* * * * *', '0 3 * * *']),
+  });
+}
+
+function drawFate({ chance, size }: World): Fate {
+  const afterMs = chance.between(100, 2_500);
+  const step = chance.between(1, chance.of([6, 20, 60]));
+  const forMs =
+    size.longStops && chance.is(0.1) ? chance.between(31_000, 36_000) : chance.between(200, 4_000);
+  const kind = chance.weighted({ lives: 8, killed: 4, killedAtStep: 4, ended: 1, stopped: 2 });
+  if (kind === 'killedAtStep') return { kind, step };
+  if (kind === 'stopped') return { kind, afterMs, forMs };
+  return kind === 'lives' ? { kind } : { kind, afterMs };
+}
+
+/** Waits and ages in proportion to a round of seconds. */
+function inRealTime(faults: Faults, { habits }: World): Faults {
+  const { stale, throttle, latency, slowBody } = faults;
+  return {
+    ...faults,
+    ...(stale === undefined ? {} : { stale: { ...stale, maxMs: habits.staleMs } }),
+    ...(throttle === undefined ? {} : { throttle: { ...throttle, seconds: 1 } }),
+    ...(latency === undefined ? {} : { latency: { ...latency, ms: 20, jitterMs: 200 } }),
+    ...(slowBody === undefined ? {} : { slowBody: { ...slowBody, ms: 60 } }),
+  };
+}
