@@ -43,8 +43,10 @@ export async function createBatch(pass: Pass, dirty: readonly Dirty[]): Promise<
     const known =
       knownId(one) ?? found.get(keyOf(externalIdOf(one)))?.find((id) => !strangersOf(one).includes(id));
     const wasSent = one.entry?.sent != null;
-    if (wasSent && known !== undefined) await settleCreate(pass, createdOf(one, known));
-    else if (!wasSent) posts.push({ one, strangers: found.get(keyOf(externalIdOf(one))) ?? [] });
+    if (wasSent && known !== undefined) {
+      const isDone = await settleCreate(pass, createdOf(one, known), one.entry?.before?.gone === true);
+      if (!isDone) posts.push({ one, strangers: [...strangersOf(one), known] });
+    } else if (!wasSent) posts.push({ one, strangers: found.get(keyOf(externalIdOf(one))) ?? [] });
     else if (isDue(pass, one)) posts.push({ one, strangers: strangersOf(one) });
   }
   const posting = await claimAll(pass, posts);

@@ -32,15 +32,20 @@ export interface Created {
 
 const TRIES_MAX = 5;
 
-export async function settleCreate(pass: Pass, created: Created): Promise<void> {
+/**
+ * @param wasGone it was a dead letter because the source had removed its client, and was set free since
+ * @returns false when it is still gone, and is to be created anew
+ */
+export async function settleCreate(pass: Pass, created: Created, wasGone = false): Promise<boolean> {
   const { warehouse, source, signal, options } = pass.engine;
   const listing = (await readListings(warehouse, [created.id])).get(created.id);
   const client = await source.byId(created.id, signal);
   if (!client.found) {
+    if (wasGone) return false;
     // An instance that lags; or it was deleted there since.
     const isGone = created.endedMs >= options.lookbackSeconds * 1000;
     const words = `the source created it as ${created.id} and does not have it any more`;
-    await (isGone ? wait(pass, created, words, false) : remember(pass, created));
+    await (isGone ? wait(pass, created, words, true) : remember(pass, created));
   } else if (isRejected(client.row)) {
     await warehouse.commit([{ kind: 'quarantine', rows: [client.row], at: client.at }]);
     await remember(pass, created);
@@ -52,6 +57,7 @@ export async function settleCreate(pass: Pass, created: Created): Promise<void> 
     } as const;
     await giveItsId(pass, created, { readBack, listing });
   }
+  return true;
 }
 
 interface Answer {
@@ -67,7 +73,7 @@ async function giveItsId(pass: Pass, created: Created, answer: Answer): Promise<
     if (isSyncError(error, 'WAREHOUSE_BUSY')) await remember(pass, created);
     else if (isForeignKey(error)) {
       const words = `it is at the source as ${created.id}, but a foreign key keeps its row from taking that id: give the key ON UPDATE CASCADE, then retry`;
-      await wait(pass, created, words, true);
+      await wait(pass, created, words, false);
     } else throw error;
   }
 }
@@ -126,8 +132,8 @@ export async function remember(pass: Pass, created: Created): Promise<void> {
   }
 }
 
-/** Parks the row as a dead letter. @param isThere false: a retry is to create it anew. */
-async function wait(pass: Pass, created: Created, words: string, isThere: boolean): Promise<void> {
+/** Parks the row as a dead letter. @param isGone a retry is to create it anew, unless the client is back by then. */
+async function wait(pass: Pass, created: Created, words: string, isGone: boolean): Promise<void> {
   const { warehouse } = pass.engine;
   const row = (await readRows(warehouse, [created.localId])).get(created.localId);
   if (row === undefined) return;
@@ -135,15 +141,15 @@ async function wait(pass: Pass, created: Created, words: string, isThere: boolea
   const write: EditedWrite = {
     read: row,
     row: { values: {}, extra: row.state.extra, base: {}, isParked: true, isDeleted: false },
-    intent: isThere ? intentOf(created) : null,
+    intent: intentOf(created, isGone),
     records: [{ kind: 'edit', field: null, base: null, value, outcome: 'refused', message: words }],
   };
   const taken = await commitEdited(warehouse, [write], optionsOf(pass, created.held, 0));
   if (taken.size > 0) tellRecords(pass, [write]);
 }
 
-function intentOf({ sent, strangers, id }: Created): EditedWrite['intent'] {
-  return { sent, before: { strangers, id } };
+function intentOf({ sent, strangers, id }: Created, isGone = false): EditedWrite['intent'] {
+  return { sent, before: isGone ? { strangers, id, gone: true } : { strangers, id } };
 }
 
 function isForeignKey(error: unknown): boolean {
