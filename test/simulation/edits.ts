@@ -622,5 +622,6 @@ function accountOf(world: World): Account {
       await passTime(world, 30_000);
     },
     reconcile: () => reconcileInPeace(world),
+    restCycles: world.chance.of([2, 2, 2, 10]),
   };
 }
