@@ -1,5 +1,5 @@
 /** One BullMQ worker for each row of the table of jobs: payload in, engine call, counts out. */
-import { type Job, WaitingChildrenError, Worker } from 'bullmq';
+import { type Job, type Telemetry, WaitingChildrenError, Worker } from 'bullmq';
 import type { Config } from '../config/settings.ts';
 import { isSyncError, SyncError } from '../src/errors.ts';
 import type { Log } from '../src/observe/log.ts';
@@ -36,6 +36,9 @@ export interface ProcessorOptions {
   /** The process is to stop: windows, which go on where they are, stop at once. */
   readonly stop: AbortSignal;
   readonly freshen: (signal: AbortSignal) => Promise<void>;
+  readonly telemetry: Telemetry | undefined;
+  /** Runs a job's work so that its spans end with it. */
+  readonly within: <T>(work: () => Promise<T>) => Promise<T>;
   readonly onDone: (name: JobName, result: JobResult, durationMs: number) => void;
   /** Why, for the log, where nobody expected it. */
   readonly tellFailure: (name: JobName, words: string) => void;
@@ -120,6 +123,7 @@ function createOne<N extends JobName>(name: N, options: ProcessorOptions, run: R
       limiter: LIMITER,
       runRetryDelay: RESULT_RETRY_MS,
       settings: { backoffStrategy: (attemptsMade) => backoffMs(attemptsMade) },
+      ...(options.telemetry === undefined ? {} : { telemetry: options.telemetry }),
     },
   );
   worker.on('lockRenewalFailed', (ids) => {
@@ -144,7 +148,8 @@ async function runOne<N extends JobName>(
   try {
     return await withJobEngine(engine, signal, async (own) => {
       await options.freshen(own.signal);
-      return HANDLERS[name]({ engine: own, queues, ...shared }, JOBS[name].parse(at.job.data), at);
+      const context = { engine: own, queues, ...shared };
+      return options.within(() => HANDLERS[name](context, JOBS[name].parse(at.job.data), at));
     });
   } catch (error) {
     if (error instanceof WaitingChildrenError) throw error;

@@ -2,7 +2,7 @@
  * The queues of one mirror, made from the table of jobs. Redis holds no truth: whatever is lost there is put back
  * by `upsertSchedulers`, which any number of workers may call as often as they like.
  */
-import { FlowProducer, type JobsOptions, Queue } from 'bullmq';
+import { FlowProducer, type JobsOptions, Queue, type Telemetry } from 'bullmq';
 import type { Config } from '../config/settings.ts';
 import type { RedisConnections } from './redis.ts';
 import { JOB_NAMES, JOBS, type JobName, type Payloads, type Schedule } from './table.ts';
@@ -43,10 +43,16 @@ export function jobOptions(name: JobName): JobsOptions {
   };
 }
 
-/** @param redis must be ready: a queue that is made while Redis is away never recovers. */
-export function createQueues(redis: RedisConnections, identity: string): Queues {
+/**
+ * @param redis must be ready: a queue that is made while Redis is away never recovers.
+ * @param telemetry so that a job's span knows the one that added it.
+ */
+export function createQueues(redis: RedisConnections, identity: string, telemetry?: Telemetry): Queues {
   const prefix = prefixOf(identity);
-  const options = { connection: redis.commands, prefix, skipWaitingForReady: true, skipVersionCheck: true };
+  const options = {
+    ...{ connection: redis.commands, prefix, skipWaitingForReady: true, skipVersionCheck: true },
+    ...(telemetry === undefined ? {} : { telemetry }),
+  };
   const all = Object.fromEntries(
     JOB_NAMES.map((name) => {
       const streams = { events: { maxLen: EVENTS_MAX } };
@@ -88,7 +94,8 @@ async function upsertOne(queue: Queue, name: JobName, schedule: Schedule | null)
   if (schedule === null) return;
   const found = await queue.getJobScheduler(name);
   if (found !== undefined && isSame(found, schedule) && !(await isLost(queue))) return;
-  const template = { name, data: {}, opts: jobOptions(name) };
+  // Each turn is a trace of its own, not one that lasts for months.
+  const template = { name, data: {}, opts: { ...jobOptions(name), telemetry: { omitContext: true } } };
   await queue.upsertJobScheduler(name, 'every' in schedule ? schedule : { ...schedule, tz: 'UTC' }, template);
 }
 

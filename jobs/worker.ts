@@ -10,6 +10,7 @@ import { isSyncError, SyncError } from '../src/errors.ts';
 import type { Emit } from '../src/events.ts';
 import { readIdentity } from '../src/ledger/identity.ts';
 import type { Log } from '../src/observe/log.ts';
+import type { Traces } from '../src/observe/traces.ts';
 import type { PushEngine } from '../src/push/engine.ts';
 import type { Warehouse } from '../src/warehouse/warehouse.ts';
 import { createFieldWatch } from './jobEngine.ts';
@@ -34,6 +35,8 @@ export interface WorkerOptions {
   readonly emit: Emit;
   /** Hears those that are for the log. */
   readonly tell: Emit;
+  /** null: no spans. They hear the core by `emit`. */
+  readonly traces: Pick<Traces, 'within'> | null;
   readonly log: Log;
   readonly redact: (text: string) => string;
   /** Aborted when the worker is to stop. */
@@ -112,11 +115,13 @@ interface Parts {
 }
 
 async function workWith({ engine, abort, redis, jobLog }: Parts, options: WorkerOptions): Promise<void> {
-  const { config, log, redact, signal } = options;
-  const queues = createQueues(redis, await readIdentity(engine.warehouse));
+  const { config, log, redact, signal, traces } = options;
+  const telemetry = traces === null ? undefined : (await import('./telemetry.ts')).createTelemetry();
+  const queues = createQueues(redis, await readIdentity(engine.warehouse), telemetry);
   const freshen = await createFieldWatch(engine);
   const processors = createProcessors({
-    ...{ config, engine, redis, queues, log, redact, freshen },
+    ...{ config, engine, redis, queues, log, redact, freshen, telemetry },
+    within: traces?.within ?? ((work) => work()),
     stop: signal,
     onDone(name, result, durationMs) {
       jobLog.done(name, result, durationMs);

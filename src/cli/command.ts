@@ -13,6 +13,7 @@ import type { Clock } from '../clock.ts';
 import type { Emit } from '../events.ts';
 import type { FaultPoint } from '../faultPoint.ts';
 import type { Log } from '../observe/log.ts';
+import type { Traces } from '../observe/traces.ts';
 
 /** An option of a command: a switch, or with `kind` one that takes a value. */
 export interface OptionRow<T = unknown> {
@@ -67,6 +68,8 @@ export interface CommandContext {
   /** Takes the core's events to the log and, on a terminal, to the progress bar. */
   readonly emit: Emit;
   readonly log: Log;
+  /** null: nobody asked for traces. */
+  readonly traces: Traces | null;
   /** Aborted by the first SIGINT or SIGTERM, with SyncError STOPPED as the reason. A second one kills. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -95,6 +98,8 @@ export interface Command {
   readonly needs: readonly SettingGroup[];
   /** Reads the groups of `needs` where they are set, and requires none: `doctor` says itself what is missing. */
   readonly tolerant?: boolean;
+  /** Its spans are begun by itself, for each of its jobs: `worker`. */
+  readonly tracesItself?: boolean;
   /** Looks at no setting at all, so that a bad one does not stop it: `completion`, `demo`. */
   readonly ignoresSettings?: boolean;
   /** Does it print a result, and so take --json? */

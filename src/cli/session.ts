@@ -9,14 +9,22 @@ import { createRedactor } from '../../config/redact.ts';
 import type { Config } from '../../config/settings.ts';
 import { systemClock } from '../clock.ts';
 import { isSyncError, SyncError } from '../errors.ts';
+import type { Emit } from '../events.ts';
 import { parseFaultPoint } from '../faultPoint.ts';
+import type { Log } from '../observe/log.ts';
 import { createObserver } from '../observe/observer.ts';
+import { parseTraceWish } from '../observe/otel.ts';
+import type { Traces } from '../observe/traces.ts';
 import type { CommandContext, Output } from './command.ts';
 import { describeFailure } from './failure.ts';
 import type { Parsed } from './program.ts';
 import { createStopping } from './stopping.ts';
+import { readVersion } from './version.ts';
 
 type Run = Extract<Parsed, { kind: 'run' }>;
+
+/** A collector that does not answer must not hold a command of a moment, nor a worker beyond its ten seconds. */
+const LAST_SPANS_MS = 1_000;
 
 /** @returns the exit code; what the command threw is on `stderr` by then. */
 export async function runCommand(run: Run, stdout: Output, stderr: Output): Promise<number> {
@@ -33,9 +41,13 @@ export async function runCommand(run: Run, stdout: Output, stderr: Output): Prom
     redact: (line) => redact(line),
     write: (text) => stderr.write(text),
   });
+  let traces: Traces | null = null;
   try {
     const config = readConfig(run);
     redact = createRedactor(config);
+    traces = await openTraces(observer.log);
+    // A span of a worker's whole life would never end: its jobs have their own.
+    const own = run.command.tracesItself === true ? null : traces;
     const context: CommandContext = {
       config,
       json: globals.json,
@@ -43,8 +55,9 @@ export async function runCommand(run: Run, stdout: Output, stderr: Output): Prom
       stderr,
       readStdin,
       print: (value, text) => stdout.write(`${globals.json ? JSON.stringify(value, null, 2) : text}\n`),
-      emit: observer.emit,
+      emit: own === null ? observer.emit : both(observer.emit, own.emit),
       log: observer.log,
+      traces,
       signal: stopping.signal,
       clock: systemClock,
       // Tests only: the process dies at that point, as by a SIGKILL from outside.
@@ -53,7 +66,8 @@ export async function runCommand(run: Run, stdout: Output, stderr: Output): Prom
       ),
       isTerminal: stderr.isTerminal,
     };
-    const exit = await run.command.run(context, run.input);
+    const work = (): Promise<number> => run.command.run(context, run.input);
+    const exit = own === null ? await work() : await own.span(run.command.name, work);
     observer.close();
     return exit;
   } catch (error) {
@@ -62,8 +76,31 @@ export async function runCommand(run: Run, stdout: Output, stderr: Output): Prom
     stderr.write(redact(failure.text));
     return failure.exit;
   } finally {
+    await traces?.close(LAST_SPANS_MS);
     stopping.close();
   }
+}
+
+/** OpenTelemetry is loaded where its variables ask for it, and nowhere else. A fault in them costs the traces only. */
+async function openTraces(log: Log): Promise<Traces | null> {
+  const { wanted, problem } = parseTraceWish(process.env);
+  if (problem !== null) log.warn(problem);
+  if (!wanted) return null;
+  const { createTraces } = await import('../observe/traces.ts');
+  try {
+    const onLost = (reason: string) => log.warn(`traces cannot be sent: ${reason}`);
+    return createTraces({ version: readVersion(), clock: systemClock, onLost });
+  } catch (error) {
+    log.warn(`no traces: ${(error as Error).message}`);
+    return null;
+  }
+}
+
+function both(first: Emit, second: Emit): Emit {
+  return (event) => {
+    first(event);
+    second(event);
+  };
 }
 
 /** A command that a signal interrupted throws all sorts of things; what happened is that it was stopped. */

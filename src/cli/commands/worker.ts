@@ -14,13 +14,14 @@ export const workerCommand: Command = defineCommand({
     'Pulls, pushes local edits and backfills a new warehouse, by itself, until it is stopped; any number may run at once. The first SIGTERM drains it within ten seconds (exit 0), a second one kills it.',
   needs: ['api', 'warehouse', 'mirror', 'queue', 'worker'],
   json: false,
+  tracesItself: true,
   async run(context) {
     const [{ runWorker }, { startHttpFace }, { createMetrics }] = await Promise.all([
       import('../../../jobs/worker.ts'),
       import('../../http/server.ts'),
       import('../../observe/metrics.ts'),
     ]);
-    const { config, clock, log, signal } = context;
+    const { config, clock, log, signal, traces } = context;
     const metrics = createMetrics();
     const parts = await createParts(context);
     const face = await startHttpFace({
@@ -37,8 +38,12 @@ export const workerCommand: Command = defineCommand({
     try {
       await runWorker({
         ...{ config, clock, log, signal },
-        emit: metrics.emit,
+        emit(event) {
+          metrics.emit(event);
+          traces?.emit(event);
+        },
         tell: context.emit,
+        traces,
         redact: createRedactor(config),
         onJob: metrics.jobDone,
         onRedis: parts.setRedis,
