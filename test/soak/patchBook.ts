@@ -18,17 +18,20 @@ interface Ears {
   readonly looker: User;
   readonly tokens: Tokens;
   readonly trace: (line: string) => void;
+  /** Told of each write before it is carried out. */
+  readonly onWrite: (process: number) => void;
 }
 
 const IDS = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
-export function createPatchBook({ history, looker, tokens, trace }: Ears): PatchBook {
+export function createPatchBook({ history, looker, tokens, trace, onWrite }: Ears): PatchBook {
   const patches: Patch[] = [];
   const reads = new Map<string, number>();
   return {
     patches,
     async hear(request) {
-      const agent = tokens.ownerOf(request.headers.authorization);
+      const process = tokens.ownerOf(request.headers.authorization);
+      const agent = `p${process}`;
       const id = /^\/clients\/([^/]+)$/.exec(request.path)?.[1]?.toLowerCase();
       const asked = decodeURIComponent(request.query);
       trace(`    > ${agent} ${request.method} ${request.path} ${asked} ${request.body}`);
@@ -37,6 +40,7 @@ export function createPatchBook({ history, looker, tokens, trace }: Ears): Patch
           reads.set(`${agent} ${one}`, Date.now());
         return;
       }
+      onWrite(process);
       if (request.method !== 'PATCH' || id === undefined) return;
       const [tick, atMs] = [history.tick(), Date.now()];
       const readAtMs = reads.get(`${agent} ${id}`) ?? 0;

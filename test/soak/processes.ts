@@ -2,6 +2,7 @@
  * The program as child processes, each with a fate: it may be killed at a moment or at a step of its own, told to end,
  * or stopped and let go on. How it ended is judged: in trouble a run may fail, but only in words of the error table.
  */
+import { LEASE_TTL_MS } from '../../src/ledger/leases.ts';
 import type { RunningCli } from '../support/cli.ts';
 import { type CliResult, startCli } from '../support/cli.ts';
 import type { Tokens } from './tokens.ts';
@@ -11,6 +12,8 @@ export type Fate =
   | { readonly kind: 'lives' }
   | { readonly kind: 'killed' | 'ended'; readonly afterMs: number }
   | { readonly kind: 'killedAtStep'; readonly step: number }
+  /** Killed while its n-th write is on its way: it is carried out, and nobody is left to hear of it. */
+  | { readonly kind: 'killedAtWrite'; readonly write: number }
   | { readonly kind: 'stopped'; readonly afterMs: number; readonly forMs: number };
 
 export interface Process {
@@ -18,6 +21,9 @@ export interface Process {
   readonly args: readonly string[];
   readonly pid: number;
   readonly done: Promise<CliResult>;
+  readonly fate: Fate;
+  /** Writes that it has sent. */
+  writes: number;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -26,6 +32,10 @@ export interface Processes {
   readonly running: readonly Process[];
   /** Kills so far. */
   readonly kills: number;
+  /** Is one stopped, or to be stopped, for longer than leases last? */
+  readonly isLongStopped: boolean;
+  /** A write of this process has come to the source. */
+  meetWrite(number: number): void;
   start(args: readonly string[], fate?: Fate, env?: Readonly<Record<string, string>>): Process;
   /** Runs to its end, which must be a good one. */
   ok(args: readonly string[]): Promise<CliResult>;
@@ -42,6 +52,7 @@ export interface ProcessesOptions {
   readonly trace: (line: string) => void;
   readonly findings: string[];
   readonly count: (what: string) => void;
+  readonly onStop: (pid: number) => void;
 }
 
 /** Whoever is told to end does so within this. */
@@ -55,6 +66,8 @@ const BUG =
 export function createProcesses(options: ProcessesOptions): Processes {
   const { trace, findings, count, tokens, folder } = options;
   const running = new Set<Process>();
+  /** Those that are behind their process. */
+  const fated = new Set<Fate>();
   const timers = new Set<NodeJS.Timeout>();
   let [started, kills] = [0, 0];
 
@@ -79,8 +92,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
     trace(`p${number}: ${args.join(' ')} ${JSON.stringify(fate)} (pid ${cli.child.pid})`);
     let isOver = false;
     const process: Process = {
-      number,
-      args,
+      ...{ number, args, fate, writes: 0 },
       pid: cli.child.pid ?? 0,
       kill(signal) {
         if (isOver) return;
@@ -113,7 +125,11 @@ export function createProcesses(options: ProcessesOptions): Processes {
     if (fate.kind !== 'stopped') return;
     later(fate.afterMs, () => {
       process.kill('SIGSTOP');
-      later(fate.forMs, () => process.kill('SIGCONT'));
+      options.onStop(process.pid);
+      later(fate.forMs, () => {
+        fated.add(fate);
+        process.kill('SIGCONT');
+      });
     });
   };
   const unfold = (): void => {
@@ -127,6 +143,18 @@ export function createProcesses(options: ProcessesOptions): Processes {
     },
     get kills() {
       return kills;
+    },
+    get isLongStopped() {
+      return [...running].some(
+        ({ fate }) => fate.kind === 'stopped' && fate.forMs > LEASE_TTL_MS && !fated.has(fate),
+      );
+    },
+    meetWrite(number) {
+      const process = [...running].find((one) => one.number === number);
+      if (process === undefined) return;
+      process.writes += 1;
+      if (process.fate.kind === 'killedAtWrite' && process.fate.write === process.writes)
+        process.kill('SIGKILL');
     },
     start,
     async ok(args) {

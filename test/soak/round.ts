@@ -16,7 +16,7 @@ export async function playRound(options: RoundOptions): Promise<Outcome> {
     await begin(world);
     for (let spell = 1; spell <= options.size.spells && world.findings.length === 0; spell += 1) {
       world.trace(`spell ${spell}`);
-      await playTrouble(world);
+      await playTrouble(world, spell);
       await makePeace(world);
       await settleAccounts(world);
     }

@@ -12,24 +12,28 @@ const WEIGHTS = {
   edit: 26,
   remote: 16,
   start: 22,
-  faults: 6,
+  faults: 8,
   linger: 6,
   token: 2,
   kill: 3,
   decide: 3,
   redis: 2,
+  database: 2,
   rest: 8,
 } as const;
 
-export async function playTrouble(world: World): Promise<void> {
+export async function playTrouble(world: World, spell: number): Promise<void> {
   const { chance, size, processes, trace } = world;
   const steps = chance.between(...size.steps);
+  world.longStop = drawLongStop(world);
   let kills = processes.kills;
-  for (let step = 1; step <= steps; step += 1) {
+  await STEPS.faults(world);
+  for (let step = 1; step <= steps || processes.isLongStopped; step += 1) {
     const what = chance.weighted(WEIGHTS);
     trace(`step ${step}: ${what}`);
-    await STEPS[what](world);
-    await delay(chance.between(20, 400));
+    // What was drawn before, and what is there by now, must not change what comes.
+    await STEPS[what]({ ...world, chance: world.stream(1_000_000 * spell + step) });
+    await delay(step <= steps ? chance.between(20, 400) : chance.between(400, 2_000));
     if (processes.kills === kills) continue;
     kills = processes.kills;
     world.findings.push(...(await rowsBehindPlaces(world).catch(() => [])));
@@ -89,6 +93,15 @@ const STEPS: Readonly<Record<keyof typeof WEIGHTS, (world: World) => Promise<voi
       await redis.start();
     }
   },
+  async database({ chance, looker, place, count, trace }) {
+    const share = chance.of([0.3, 1]);
+    if (place.kind === 'sqlite') return;
+    // As a failover would: what was under way is cut, and of a COMMIT nobody knows whether it came through.
+    const ended = await looker.reads(`SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name LIKE 'clients-mirror%' AND random() < ${share}`);
+    count('database connections cut');
+    trace(`  ${ended.length} connections of the program cut`);
+  },
   async rest({ chance }) {
     await delay(chance.between(200, 1_200));
   },
@@ -108,6 +121,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['reconcile', '--deep', '--allow-mass-delete'],
   ['backfill'],
   ['backfill', '--restart'],
+  ['status', '--check'],
 ];
 
 function startWorker({ chance, processes }: World): void {
@@ -122,15 +136,35 @@ function startWorker({ chance, processes }: World): void {
   });
 }
 
-function drawFate({ chance, size }: World): Fate {
+function drawFate(world: World): Fate {
+  const { chance } = world;
   const afterMs = chance.between(100, 2_500);
   const step = chance.between(1, chance.of([6, 20, 60]));
-  const forMs =
-    size.longStops && chance.is(0.1) ? chance.between(31_000, 36_000) : chance.between(200, 4_000);
-  const kind = chance.weighted({ lives: 8, killed: 4, killedAtStep: 4, ended: 1, stopped: 2 });
+  const [write, forMs] = [chance.between(1, 8), chance.between(200, 4_000)];
+  const kind = chance.weighted({
+    lives: 8,
+    killed: 3,
+    killedAtStep: 4,
+    killedAtWrite: 3,
+    ended: 1,
+    stopped: 2,
+  });
+  const { longStop } = world;
+  if (longStop !== null) {
+    longStop.startsLeft -= 1;
+    if (longStop.startsLeft === 0) return { kind: 'stopped', afterMs, forMs: longStop.forMs };
+  }
   if (kind === 'killedAtStep') return { kind, step };
+  if (kind === 'killedAtWrite') return { kind, write };
   if (kind === 'stopped') return { kind, afterMs, forMs };
   return kind === 'lives' ? { kind } : { kind, afterMs };
+}
+
+/** One process of some spells sleeps for longer than its leases last, of few for longer than its claims. */
+function drawLongStop({ chance, size }: World): World['longStop'] {
+  const [startsLeft, kind] = [chance.between(1, 6), chance.weighted({ none: 10, lease: 4, claim: 1 })];
+  const forMs = kind === 'claim' ? chance.between(121_000, 126_000) : chance.between(31_000, 36_000);
+  return size.longStops && kind !== 'none' ? { startsLeft, forMs } : null;
 }
 
 /** Waits and ages in proportion to a round of seconds. */

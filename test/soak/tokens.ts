@@ -12,8 +12,8 @@ export interface Tokens {
   rotate(): void;
   /** Writes the newest tokens into the files. */
   publish(): void;
-  /** Which process sent this header. */
-  ownerOf(authorization: string | undefined): string;
+  /** The number of the process that sent this header; 0: of none. */
+  ownerOf(authorization: string | undefined): number;
 }
 
 export function createTokens(simulator: Simulator, folder: string): Tokens {
@@ -38,6 +38,6 @@ export function createTokens(simulator: Simulator, folder: string): Tokens {
       published = epoch;
       for (const process of known) writeFileSync(pathOf(process), token(process, epoch));
     },
-    ownerOf: (authorization) => /\.(p\d+)$/.exec(authorization ?? '')?.[1] ?? 'nobody',
+    ownerOf: (authorization) => Number(/\.p(\d+)$/.exec(authorization ?? '')?.[1] ?? 0),
   };
 }

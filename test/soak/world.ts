@@ -51,7 +51,9 @@ export interface Size {
 
 export interface World {
   readonly size: Size;
-  /** What is done, and when. */
+  /** A stream of chance of its own for each number. */
+  readonly stream: (n: number) => Chance;
+  /** What is done, and when; in trouble each step has its own. */
   readonly chance: Chance;
   /** What other people do at the source. */
   readonly others: Chance;
@@ -73,6 +75,8 @@ export interface World {
   readonly spoiled: Set<string>;
   readonly counts: Record<string, number> & { remote: number };
   readonly findings: string[];
+  /** Which process of this spell is stopped for so long; null: none. */
+  longStop: { startsLeft: number; readonly forMs: number } | null;
   readonly trace: (line: string) => void;
   count(what: string): void;
   setFaults(faults: Faults): void;
@@ -118,8 +122,6 @@ export async function createWorld(options: RoundOptions): Promise<World> {
   const findings: string[] = [];
   const tokens = createTokens(simulator, folder);
   const looker = await place.user();
-  const patches = createPatchBook({ history, looker, tokens, trace });
-  simulator.setOnRequest(patches.hear);
   const strangers = () =>
     simulator.source.all().flatMap(({ externalId }) => (externalId === null ? [] : [externalId]));
   const users: Users[] = [];
@@ -135,6 +137,15 @@ export async function createWorld(options: RoundOptions): Promise<World> {
         first: n * 100_000,
       }),
     );
+  // Others take over at once what a stopped process holds; its own commits are fenced out then.
+  const expireLeases = async (pid: number): Promise<void> => {
+    if (!leaseChance.is(0.5)) return;
+    const sql = `UPDATE mirror_leases SET expires_ms = 0 WHERE holder LIKE '% ${pid} %' RETURNING name`;
+    const expired = await looker.reads(sql).catch(() => []);
+    if (expired.length > 0) count('lease expired');
+    trace(`  leases expired: ${JSON.stringify(expired)}`);
+  };
+  const leaseChance = stream(4);
   const processes = createProcesses({
     folder,
     program: options.program,
@@ -142,6 +153,7 @@ export async function createWorld(options: RoundOptions): Promise<World> {
     trace,
     findings,
     count,
+    onStop: (pid) => void expireLeases(pid),
     env: {
       CLIENTS_API_URL: simulator.url,
       WAREHOUSE_URL: place.url,
@@ -154,12 +166,16 @@ export async function createWorld(options: RoundOptions): Promise<World> {
       ...(redis === null ? {} : { REDIS_URL: redis.url }),
     },
   });
+  const onWrite = processes.meetWrite;
+  const patches = createPatchBook({ history, looker, tokens, trace, onWrite });
+  simulator.setOnRequest(patches.hear);
   trace(`${place.kind}, ${simulator.source.size} clients, ${policy}, clock ${skewMs} ms ahead`);
   trace(JSON.stringify(habits));
   return {
-    ...{ size, chance, others, policy, habits, history, simulator, place, users, looker, redis },
+    ...{ stream, size, chance, others, policy, habits, history, simulator, place, users, looker, redis },
     ...{ processes, tokens, patches, counts, findings, trace, count },
     decisions: [],
+    longStop: null,
     unseen: new Set(),
     spoiled: new Set(),
     setFaults: (faults) => simulator.setFaults({ ...habits.faults, ...faults }),
