@@ -86,6 +86,21 @@ export const hostAndPort: Kind<HttpAddress> = {
   },
 };
 
+/** Names of hosts, without port. */
+export const hostNames: Kind<readonly string[]> = {
+  words: 'names of hosts, separated by commas',
+  placeholder: 'NAMES',
+  parse(value) {
+    const names = value.split(',').map((name) => name.trim().toLowerCase());
+    const given = [...new Set(names.filter((name) => name !== ''))];
+    const wrong = given.find(
+      (name) => !/^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/.test(name),
+    );
+    if (wrong === undefined) return given;
+    return { problem: `must hold names such as mirror.example.com, without scheme, port or path` };
+  },
+};
+
 /** Does only this machine reach the address? */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);

@@ -4,7 +4,7 @@
  * that adding a setting is one row here.
  */
 
-import { apiUrl, hostAndPort, postgresUrl, redisUrl, warehouse } from './addresses.ts';
+import { apiUrl, hostAndPort, hostNames, postgresUrl, redisUrl, warehouse } from './addresses.ts';
 import { cron } from './cron.ts';
 import {
   bearer,
@@ -177,6 +177,13 @@ export const SETTINGS = [
     group: 'worker',
     kind: hostAndPort,
     help: 'where the HTTP face listens; port 0 takes any free one',
+  }),
+  optional('httpHosts', {
+    env: 'HTTP_HOSTS',
+    group: 'worker',
+    kind: hostNames,
+    help: 'names by which an ingress or a proxy calls the HTTP face, beside addresses and the name of the machine',
+    example: 'mirror.example.com',
   }),
   optional('httpToken', {
     env: 'HTTP_TOKEN',

@@ -22,6 +22,8 @@ const BODY_BYTES_MAX = 100_000;
 
 export interface FaceOptions {
   readonly address: HttpAddress;
+  /** Further names by which it is called. */
+  readonly hosts: readonly string[];
   /** The bearer token as it is now; null: none, which loopback alone allows. */
   readonly token: (() => Promise<string>) | null;
   readonly clock: Clock;
@@ -77,7 +79,7 @@ export async function startHttpFace(options: FaceOptions): Promise<HttpFace> {
 /** A probe must never be refused, and what it is told is worth nothing to a stranger. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
-function guard(app: FastifyInstance, { address, token, clock }: FaceOptions): void {
+function guard(app: FastifyInstance, { address, hosts, token, clock }: FaceOptions): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({
       'cache-control': 'no-store',
@@ -87,8 +89,8 @@ function guard(app: FastifyInstance, { address, token, clock }: FaceOptions): vo
     });
     const path = pathOf(request);
     if (PROBES.has(path)) return;
-    if (!isKnownHost(request.headers.host, [address.host])) {
-      return reply.code(421).send({ error: 'this is not a name of this worker' });
+    if (!isKnownHost(request.headers.host, [address.host, ...hosts])) {
+      return reply.code(421).send({ error: 'not a name of this worker; HTTP_HOSTS gives it more' });
     }
     if (!isOwnOrigin(request)) return reply.code(403).send({ error: 'another site may not ask for this' });
     if (token === null || path === '/login' || hasToken(request, await token(), clock.now())) return;

@@ -47,6 +47,7 @@ describe('loadConfig', () => {
       keepDays: 30,
       listenUrl: null,
       httpAddress: { host: '127.0.0.1', port: 8080 },
+      httpHosts: null,
       httpToken: null,
       httpTokenFile: null,
     });
@@ -85,6 +86,7 @@ describe('loadConfig', () => {
         MIRROR_PUSH: 'FALSE',
         CLIENTS_API_URL: 'https://api.example.com/homedashboard/',
         HTTP_ADDRESS: '[::1]:0',
+        HTTP_HOSTS: 'Mirror.Example.com, mirror.internal,',
       },
     });
     expect(config.lookbackSeconds).toBe(600);
@@ -93,6 +95,7 @@ describe('loadConfig', () => {
     expect(config.push).toBe(false);
     expect(config.apiUrl).toBe('https://api.example.com/homedashboard');
     expect(config.httpAddress).toEqual({ host: '::1', port: 0 });
+    expect(config.httpHosts).toEqual(['mirror.example.com', 'mirror.internal']);
   });
 
   it.each([
@@ -114,6 +117,8 @@ describe('loadConfig', () => {
     ['MIRROR_RECONCILE_CRON', '3am', 'must have five fields'],
     ['MIRROR_RECONCILE_CRON', '0 24 * * *', 'has a wrong hour'],
     ['MIRROR_RECONCILE_CRON', '0 3 * * 1-0', 'has a wrong day of week'],
+    ['HTTP_HOSTS', 'mirror.example.com:443', 'without scheme, port or path'],
+    ['HTTP_HOSTS', '*', 'without scheme, port or path'],
     ['CLIENTS_API_URL', 'api.example.com', 'must be a URL'],
     ['CLIENTS_API_URL', 'ftp://api.example.com', 'must be a URL'],
     ['CLIENTS_API_URL', 'https://api.example.com/?a=1', 'must not hold a query'],

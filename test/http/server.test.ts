@@ -33,6 +33,7 @@ afterEach(() => face?.close());
 async function start(options: Partial<FaceOptions> = {}): Promise<HttpFace> {
   face = await startHttpFace({
     address: { host: '127.0.0.1', port: 0 },
+    hosts: [],
     token: null,
     clock: systemClock,
     checkRedis: async () => null,
@@ -98,6 +99,16 @@ describe('startHttpFace', () => {
     }
     const headers = { origin: 'http://evil.example', 'content-type': 'application/json' };
     expect(await ask(one, '/queues/api/queues/pull/pause', headers, '{}')).toMatchObject({ status: 403 });
+  });
+
+  it('answers to the names that an ingress calls it by', async () => {
+    const one = await start({ hosts: ['mirror.example.com'] });
+    for (const host of ['mirror.example.com', 'Mirror.Example.com:443']) {
+      expect(await ask(one, '/metrics', { host })).toMatchObject({ status: 200 });
+    }
+    const own = { host: 'mirror.example.com', origin: 'https://mirror.example.com' };
+    expect((await ask(one, '/queues/api/queues/pull/pause', own, '')).status).not.toBe(403);
+    expect(await ask(one, '/metrics', { host: 'example.com' })).toMatchObject({ status: 421 });
   });
 
   it('asks for the token everywhere but at the probes', async () => {

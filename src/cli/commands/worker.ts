@@ -26,6 +26,7 @@ export const workerCommand: Command = defineCommand({
     const parts = await createParts(context);
     const face = await startHttpFace({
       address: config.httpAddress,
+      hosts: config.httpHosts ?? [],
       token: await httpToken(config, clock),
       clock,
       ...parts.face,
