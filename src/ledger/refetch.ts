@@ -8,6 +8,8 @@ import { type SqlValue, type Statement, statement, type Warehouse } from '../war
 export interface Refetch {
   readonly id: string;
   readonly reason: string;
+  /** When it was put on the list. */
+  readonly listedAt: Instant;
   readonly dueAt: Instant;
   /** Rises with each listing: a read that began before the last one must not tick it off. */
   readonly listings: number;
@@ -26,7 +28,7 @@ export async function readDueRefetch(
   after: RefetchPlace | null,
   limit: number,
 ): Promise<Refetch[]> {
-  const sql = `SELECT id, reason, due_at, listings, seen, seen_at FROM mirror_refetch
+  const sql = `SELECT id, reason, listed_at, due_at, listings, seen, seen_at FROM mirror_refetch
     WHERE due_at <= ? AND (due_at > ? OR (due_at = ? AND id > ?)) ORDER BY due_at, id LIMIT ?`;
   const dueAfter = after?.dueAt ?? '';
   const rows = await warehouse.read({ sql, params: [now, dueAfter, dueAfter, after?.id ?? '', limit] });
@@ -41,7 +43,7 @@ export async function readDueEdited(
   limit: number,
 ): Promise<Refetch[]> {
   const id = warehouse.kind === 'postgres' ? 'CAST(r.id AS uuid)' : 'r.id';
-  const sql = `SELECT r.id, reason, due_at, listings, seen, seen_at FROM mirror_refetch r
+  const sql = `SELECT r.id, reason, listed_at, due_at, listings, seen, seen_at FROM mirror_refetch r
     JOIN clients c ON c.id = ${id} WHERE c._base IS NOT NULL
     AND due_at <= ? AND (due_at > ? OR (due_at = ? AND r.id > ?)) ORDER BY due_at, r.id LIMIT ?`;
   const dueAfter = after?.dueAt ?? '';
@@ -55,7 +57,7 @@ export async function readListings(
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Refetch>> {
   if (ids.length === 0) return new Map();
-  const sql = `SELECT id, reason, due_at, listings, seen, seen_at FROM mirror_refetch
+  const sql = `SELECT id, reason, listed_at, due_at, listings, seen, seen_at FROM mirror_refetch
     WHERE id IN (${ids.map(() => '?').join(', ')})`;
   const rows = await warehouse.read({ sql, params: ids });
   return new Map(rows.map((row) => [String(row.id), toRefetch(row)]));
@@ -65,6 +67,7 @@ function toRefetch(row: Readonly<Record<string, SqlValue>>): Refetch {
   return {
     id: String(row.id),
     reason: String(row.reason),
+    listedAt: row.listed_at as Instant,
     dueAt: row.due_at as Instant,
     listings: Number(row.listings),
     seen: row.seen as string | null,
@@ -94,4 +97,22 @@ export function noteSeen(
 ): Statement {
   const sql = 'UPDATE mirror_refetch SET seen = ?, seen_at = ?, due_at = ? WHERE id = ?';
   return statement(sql, [seen, at, addSeconds(at, waitSeconds), item.id]);
+}
+
+/** Why an id is listed that was answered 404. */
+export const GONE = 'gone';
+
+/** `seen` of an entry whose client was answered 404, for as long as nothing else was heard of it. */
+export function missedMark({ listings }: Pick<Refetch, 'listings'>): string {
+  return `${GONE} ${listings}`;
+}
+
+/** Notes that an id was answered 404, and looks again `waitSeconds` after the first time. */
+export function noteMissed(id: string, at: Instant, waitSeconds: number): Statement {
+  const mark = `'${GONE} ' || mirror_refetch.listings`;
+  const keep = (column: string): string =>
+    `${column} = CASE WHEN mirror_refetch.seen = ${mark} THEN mirror_refetch.${column} ELSE excluded.${column} END`;
+  const sql = `INSERT INTO mirror_refetch (id, reason, listed_at, due_at, seen, seen_at) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET seen = ${mark}, ${keep('seen_at')}, ${keep('due_at')}`;
+  return statement(sql, [id, GONE, at, addSeconds(at, waitSeconds), missedMark({ listings: 1 }), at]);
 }

@@ -1,8 +1,11 @@
 /** Tries quarantined rows again: asks the source for those that have an id, and judges anew those that have none. */
 import { isRejected, parseRow, type ReadRow } from '../clients/record.ts';
 import { leaveQuarantine, type Quarantined, readQuarantine } from '../ledger/quarantine.ts';
+import { noteMissed } from '../ledger/refetch.ts';
 import type { Write } from '../warehouse/warehouse.ts';
 import type { Engine } from './engine.ts';
+import { findDoubtful, type Proof, planGone } from './gone.ts';
+import { inLanes } from './lanes.ts';
 import { planPage } from './planPage.ts';
 
 export interface RetryResult {
@@ -45,18 +48,34 @@ async function retryBatch(engine: Engine, rows: readonly Quarantined[]): Promise
     ),
     ...fits.map(({ row }) => leaveQuarantine(row.id)),
   ];
-  let left = answer.rows.filter(isRejected).length + judged.length - fits.length;
-  for (const id of ids.filter((one) => !found.has(one))) {
-    // Only a read of the client alone proves that it is gone, and its bad row with it.
-    const client = await source.byId(id, signal);
-    if (client.found) {
-      writes.push(...planPage([client.row], client));
-      if (isRejected(client.row)) left += 1;
-    } else
-      writes.push(leaveQuarantine(id), { kind: 'tombstone', ids: [id], noted: client.noted, at: client.at });
-  }
-  await warehouse.commit(writes);
-  return left;
+  const proved = await proveLeft(
+    engine,
+    rows.filter((row) => row.clientId !== null && !found.has(row.clientId)),
+  );
+  await warehouse.commit([...writes, ...proved.writes]);
+  return answer.rows.filter(isRejected).length + judged.length - fits.length + proved.kept;
+}
+
+/** Only a read of the client alone proves that it is gone, and its bad row with it. */
+async function proveLeft(
+  engine: Engine,
+  rows: readonly Quarantined[],
+): Promise<{ readonly writes: readonly Write[]; readonly kept: number }> {
+  const { source, signal, options } = engine;
+  const proofs = await inLanes(rows, options.concurrency, async ({ id, at }) => ({
+    id,
+    read: await source.byId(id, signal),
+    shownAt: at,
+  }));
+  const doubtful = await findDoubtful(engine, proofs);
+  const isKept = ({ id, read }: Proof): boolean =>
+    read.found ? read.inScope && isRejected(read.row) : doubtful.has(id);
+  const writes = proofs.flatMap((proof) => {
+    const { id, read } = proof;
+    if (read.found && read.inScope) return planPage([read.row], read);
+    return doubtful.has(id) ? [noteMissed(id, read.at, options.lookbackSeconds)] : planGone(proof);
+  });
+  return { writes, kept: proofs.filter(isKept).length };
 }
 
 function judge(engine: Engine, row: Quarantined): ReadRow {

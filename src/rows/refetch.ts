@@ -3,14 +3,17 @@
  *
  * A stamp older than ours is not taken at first sight, for the answer may come from a replica that lags. It is
  * taken when a read by id says the same at least a lookback later: else a row restored at the source from a backup
- * would be refused for ever. An id that a list leaves out proves nothing; only a read of that client alone does.
+ * would be refused for ever. An id that a list leaves out proves nothing; only a read of that client alone does
+ * (gone.ts).
  */
 import { type Instant, instantFromMs, secondsBetween } from '../clients/instant.ts';
 import { isRejected, type ReadRow } from '../clients/record.ts';
 import { type Held, readHeld } from '../ledger/clients.ts';
-import { noteSeen, type Refetch, readDueRefetch, settleRefetch } from '../ledger/refetch.ts';
+import { noteMissed, noteSeen, type Refetch, readDueRefetch, settleRefetch } from '../ledger/refetch.ts';
 import type { Lease, Write } from '../warehouse/warehouse.ts';
 import type { Engine } from './engine.ts';
+import { findDoubtful, planGone } from './gone.ts';
+import { inLanes } from './lanes.ts';
 import { type Answered, planPage, tally } from './planPage.ts';
 
 /** Ids worked on at a time; a page's worth of requests at 15 ids each. */
@@ -47,15 +50,27 @@ async function workBatch(engine: Engine, lease: Lease, due: readonly Refetch[]):
     signal,
   );
   const rows = new Map(answer.rows.map((row) => [row.id, row]));
-  const writes: Write[] = [];
-  for (const item of asked) {
+  const { lookbackSeconds } = options;
+  const planOf = (item: Refetch, row: ReadRow, from: Answered): Write[] =>
+    planRefetch({ item, held: held.get(item.id), lookbackSeconds, row, answer: from });
+  const listed = asked.flatMap((item) => {
     const row = rows.get(item.id);
-    const plan = { item, held: held.get(item.id), lookbackSeconds: options.lookbackSeconds };
-    writes.push(
-      ...(row === undefined ? await proveOne(engine, plan) : planRefetch({ ...plan, row, answer })),
-    );
-  }
-  return tally(await warehouse.commit(writes, lease)).written;
+    return row === undefined ? [] : planOf(item, row, answer);
+  });
+  const left = asked.filter((item) => !rows.has(item.id));
+  const proofs = await inLanes(left, options.concurrency, async (item) => ({
+    item,
+    id: item.id,
+    read: await source.byId(item.id, signal),
+  }));
+  const doubtful = await findDoubtful(engine, proofs);
+  const proved = proofs.flatMap(({ item, id, read }) => {
+    if (read.found && read.inScope) return planOf(item, read.row, read);
+    return doubtful.has(id)
+      ? [noteMissed(id, read.at, lookbackSeconds)]
+      : [...planGone({ id, read }), settleRefetch(item)];
+  });
+  return tally(await warehouse.commit([...listed, ...proved], lease)).written;
 }
 
 interface RefetchPlan {
@@ -80,12 +95,4 @@ export function planRefetch(plan: RefetchPlan & { row: ReadRow; answer: Answered
 /** A stamp of null is the oldest: the source has never changed that client. */
 function isOlder(stamp: Instant | null | undefined, than: Instant | null): boolean {
   return than !== null && (stamp ?? '') < than;
-}
-
-/** The list leaves the id out: ask for that one alone. */
-async function proveOne(engine: Engine, plan: RefetchPlan): Promise<Write[]> {
-  const client = await engine.source.byId(plan.item.id, engine.signal);
-  const { noted, at } = client;
-  if (client.found && client.inScope) return planRefetch({ ...plan, row: client.row, answer: client });
-  return [{ kind: 'tombstone', ids: [plan.item.id], noted, at }, settleRefetch(plan.item)];
 }

@@ -19,6 +19,7 @@ const row = (updatedOn: Instant | null): ClientRecord => ({
 const listed = (more: Partial<Refetch> = {}): Refetch => ({
   id: 'a',
   reason: 'older',
+  listedAt: OLD,
   dueAt: OLD,
   listings: 3,
   seen: null,
