@@ -2,6 +2,7 @@
  * What an HTTP answer says: the JSON in it, where it redirects to, when it was given. Pure, and deaf to
  * content types: servers label JSON as they like, and a login page may be labelled JSON.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Instant } from '../clients/instant.ts';
 import { SyncError } from '../errors.ts';
 import type { HttpAnswer } from './attempt.ts';
@@ -11,7 +12,7 @@ import { isHtml } from './words.ts';
 export interface Answer {
   readonly status: number;
   /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<IncomingHttpHeaders>;
   /** The parsed body; null when it is empty, or the answer is an outcome and not a success. */
   readonly data: unknown;
   /** The `Date` header, to the second. */

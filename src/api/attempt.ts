@@ -3,16 +3,20 @@
  * back is data: an answer, or why there is none and whether the request can have reached the server.
  *
  * Nothing of axios leaves this file: its errors carry the request's headers, and so the token. Its timers are
- * real ones, not the Clock's: sockets live in real time, and a test that jumps an hour must not cut them.
+ * real ones, not the Clock's: sockets live in real time, and a test that jumps an hour must not cut them. A push
+ * sends one request an edit, so what a request costs here is what an edit costs.
  */
 import { isUtf8 } from 'node:buffer';
 import http from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import type { Axios } from 'axios';
 
 /** Idle sockets are given up before servers commonly do (Node after 5 s, nginx after 75): a request must not meet a dying one. */
 const IDLE_SOCKET_MS = 4000;
+/** What axios sets for every request; where the agent says something else each request costs two system calls. */
+const KEEP_ALIVE_MS = 60_000;
 
 export interface Outgoing {
   readonly method: string;
@@ -31,8 +35,7 @@ export interface Outgoing {
 export interface HttpAnswer {
   readonly kind: 'answer';
   readonly status: number;
-  /** Names in lower case; of repeated ones the joined text. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<http.IncomingHttpHeaders>;
   /** null: it is not UTF-8. */
   readonly text: string | null;
   readonly bodyBytes: number;
@@ -55,86 +58,112 @@ export interface Sender {
   close(): void;
 }
 
+interface Agents {
+  readonly httpAgent: http.Agent;
+  readonly httpsAgent: https.Agent;
+}
+
 /** What is known of one request while it runs. */
 interface Flight {
+  /** null: it is not made yet. */
+  request: http.ClientRequest | null;
+  headers: Readonly<http.IncomingHttpHeaders>;
   reached: boolean;
   bodyBytes: number;
   cut: 'timeout' | 'connect' | 'caller' | null;
 }
 
 export function createSender(socketsMax: number): Sender {
-  const kept = { keepAlive: true, maxSockets: socketsMax, timeout: IDLE_SOCKET_MS };
-  const agents = { httpAgent: new http.Agent(kept), httpsAgent: new https.Agent(kept) };
+  const keeping = {
+    keepAlive: true,
+    keepAliveMsecs: KEEP_ALIVE_MS,
+    maxSockets: socketsMax,
+    timeout: IDLE_SOCKET_MS,
+  };
+  const kept = { httpAgent: new http.Agent(keeping), httpsAgent: new https.Agent(keeping) };
   const once = { httpAgent: new http.Agent(), httpsAgent: new https.Agent() };
+  const clients = { kept: createClient(kept), once: createClient(once) };
 
   return {
     async send(outgoing) {
-      const { signal } = outgoing;
-      signal?.throwIfAborted();
-      const flight: Flight = { reached: false, bodyBytes: 0, cut: null };
-      const controller = new AbortController();
-      const cut = (why: NonNullable<Flight['cut']>) => {
-        flight.cut ??= why;
-        controller.abort();
-      };
-      const onCallerAbort = () => cut('caller');
-      signal?.addEventListener('abort', onCallerAbort, { once: true });
-      const wholeTimer = setTimeout(cut, outgoing.timeoutMs, 'timeout');
-      const connectTimer = setTimeout(() => {
-        if (!flight.reached) cut('connect');
-      }, outgoing.connectTimeoutMs);
+      outgoing.signal?.throwIfAborted();
+      const flight: Flight = { request: null, headers: {}, reached: false, bodyBytes: 0, cut: null };
       try {
-        const used = outgoing.freshSocket ? once : agents;
-        return await exchange(outgoing, flight, used, controller.signal);
+        return await fly(outgoing, flight, outgoing.freshSocket ? clients.once : clients.kept);
       } catch (error) {
-        if (flight.cut === 'caller') signal?.throwIfAborted();
+        if (flight.cut === 'caller') outgoing.signal?.throwIfAborted();
         return explain(error, flight, outgoing);
-      } finally {
-        clearTimeout(wholeTimer);
-        clearTimeout(connectTimer);
-        signal?.removeEventListener('abort', onCallerAbort);
       }
     },
     close() {
-      for (const agent of [...Object.values(agents), ...Object.values(once)]) agent.destroy();
+      for (const agent of [...Object.values(kept), ...Object.values(once)]) agent.destroy();
     },
   };
 }
 
-let axiosModule: Promise<typeof import('axios')> | undefined;
+type Client = () => Promise<Axios>;
 
-/** Loaded by the first request: it takes longer than all the rest of the program, which often sends none. */
-async function loadAxios() {
-  axiosModule ??= import('axios');
-  return (await axiosModule).default;
+/** axios without its defaults. Loaded by the first request: it takes longer than all the rest of the program, which often sends none. */
+function createClient(agents: Agents): Client {
+  let client: Promise<Axios> | undefined;
+  const load = async () => {
+    const { Axios } = await import('axios');
+    return new Axios({
+      ...agents,
+      adapter: 'http',
+      responseType: 'stream',
+      maxRedirects: 0,
+      validateStatus: null,
+    });
+  };
+  return () => {
+    client ??= load();
+    return client;
+  };
 }
 
-async function exchange(
-  outgoing: Outgoing,
-  flight: Flight,
-  agents: { readonly httpAgent: http.Agent; readonly httpsAgent: https.Agent },
-  signal: AbortSignal,
-): Promise<HttpAnswer | NoAnswer> {
-  const axios = await loadAxios();
-  const secure = outgoing.url.protocol === 'https:';
+/** Waits for the answer, but no longer than the request may take or the caller wants. */
+function fly(outgoing: Outgoing, flight: Flight, client: Client): Promise<HttpAnswer | NoAnswer> {
+  return new Promise((resolve, reject) => {
+    const { signal, timeoutMs, connectTimeoutMs } = outgoing;
+    // One timer for both bounds: the nearer one first.
+    const firstMs = Math.min(connectTimeoutMs, timeoutMs);
+    let timer = setTimeout(() => {
+      if (!flight.reached && connectTimeoutMs < timeoutMs) cut('connect');
+      else timer = setTimeout(cut, timeoutMs - firstMs, 'timeout');
+    }, firstMs);
+    const onCallerAbort = () => cut('caller');
+    signal?.addEventListener('abort', onCallerAbort, { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onCallerAbort);
+    };
+    const cut = (why: NonNullable<Flight['cut']>) => {
+      flight.cut ??= why;
+      end();
+      // Not left to the request: one that waits for its proxy would tell nobody.
+      reject(new Error('cut'));
+      flight.request?.destroy();
+    };
+    exchange(outgoing, flight, client).then(resolve, reject).finally(end);
+  });
+}
+
+async function exchange(outgoing: Outgoing, flight: Flight, client: Client): Promise<HttpAnswer | NoAnswer> {
+  const axios = await client();
+  if (flight.cut !== null) throw new Error('cut');
+  const { method, url, headers, body: data } = outgoing;
+  const secure = url.protocol === 'https:';
   const response = await axios.request<Readable>({
-    ...agents,
-    method: outgoing.method,
-    url: outgoing.url.href,
-    headers: outgoing.headers,
-    data: outgoing.body,
-    signal,
+    method,
+    url: url.href,
+    headers,
+    data,
+    transport: watched(secure, flight),
     // A proxy of the environment sees only a tunnel of an https request; a plain one it would read, token and all.
     ...(secure ? {} : { proxy: false }),
-    responseType: 'stream',
-    maxRedirects: 0,
-    maxBodyLength: Number.POSITIVE_INFINITY,
-    validateStatus: null,
-    transformRequest: [],
-    transformResponse: [],
-    transport: watched(secure, flight),
   });
-  const declared = Number(response.headers['content-length'] ?? 0);
+  const declared = Number(flight.headers['content-length'] ?? 0);
   const body =
     declared > outgoing.bodyBytesMax
       ? tooLarge(response.data)
@@ -152,7 +181,7 @@ async function exchange(
   return {
     kind: 'answer',
     status: response.status,
-    headers: plainHeaders(response.headers as Readonly<Record<string, unknown>>),
+    headers: flight.headers,
     // toString would put U+FFFD in the place of broken bytes, and a broken name would be mirrored as if it were one.
     text: isUtf8(body) ? body.toString('utf8') : null,
     bodyBytes: body.length,
@@ -164,7 +193,11 @@ function watched(secure: boolean, flight: Flight) {
   const { request } = secure ? https : http;
   return {
     request(options: http.RequestOptions, onResponse: (response: http.IncomingMessage) => void) {
-      const outgoing = request(options, onResponse);
+      const outgoing = request(options, (response) => {
+        flight.headers = response.headers;
+        onResponse(response);
+      });
+      flight.request = outgoing;
       outgoing.once('socket', (socket: Socket) => {
         const reach = () => {
           flight.reached = true;
@@ -194,15 +227,10 @@ function readBody(stream: Readable, flight: Flight, outgoing: Outgoing): Promise
     });
     stream.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
     stream.on('error', reject);
-    stream.on('close', () => reject(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
+    stream.on('close', () => {
+      if (!stream.readableEnded) reject(Object.assign(new Error('closed'), { code: 'ECONNRESET' }));
+    });
   });
-}
-
-function plainHeaders(headers: Readonly<Record<string, unknown>>): Record<string, string> {
-  const entries = Object.entries(headers).map(
-    ([name, value]) => [name.toLowerCase(), String(value)] as const,
-  );
-  return Object.fromEntries(entries);
 }
 
 const REASONS: Readonly<Record<string, string>> = {
