@@ -1,6 +1,6 @@
 /** What is read of a row besides its values: id and stamps alone, to compare it, and the types of its fields. */
 import { type Instant, parseInstant } from '../clients/instant.ts';
-import type { ReadRow } from '../clients/record.ts';
+import { type ReadRow, rawText } from '../clients/record.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -14,8 +14,8 @@ export function parseStamps(raw: unknown): ReadRow {
   if (id !== null && createdOn !== undefined && updatedOn !== undefined) {
     return { id, createdOn, updatedOn, values: [], extra: null };
   }
-  const kept = JSON.stringify({ id: row.id, createdOn: row.createdOn, updatedOn: row.updatedOn });
-  return { id, createdOn, updatedOn, reason: 'id or a stamp cannot be read', raw: kept.toWellFormed() };
+  const kept = rawText({ id: row.id, createdOn: row.createdOn, updatedOn: row.updatedOn });
+  return { id, createdOn, updatedOn, reason: 'id or a stamp cannot be read', raw: kept };
 }
 
 function readStamp(value: unknown): Instant | null | undefined {

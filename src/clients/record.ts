@@ -50,6 +50,8 @@ export function isRejected(row: ReadRow): row is RejectedRow {
   return 'reason' in row;
 }
 
+/** No address is nested so deeply; what is cannot be written down again (JSON.stringify gives up at some thousand). */
+const LEVELS_MAX = 100;
 const KNOWN = new Set(FIELDS.map((field) => field.name));
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const ID = FIELDS.findIndex((field) => field.name === 'id');
@@ -63,7 +65,7 @@ const UPDATED_ON = FIELDS.findIndex((field) => field.name === 'updatedOn');
 export function parseRow(raw: unknown, options: ParseOptions): ReadRow {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     const nothing = { id: null, createdOn: null, updatedOn: null };
-    return { ...nothing, reason: 'the row is not a JSON object', raw: JSON.stringify(raw) };
+    return { ...nothing, reason: 'the row is not a JSON object', raw: rawText(raw) };
   }
   const row = raw as Readonly<Record<string, unknown>>;
   const values: FieldValue[] = new Array(FIELDS.length).fill(null);
@@ -81,7 +83,9 @@ export function parseRow(raw: unknown, options: ParseOptions): ReadRow {
     }
     values[index] = read;
   }
-  const extra = Object.keys(row).length === known ? null : readExtra(row, options.excluded);
+  const unknown = Object.keys(row).length === known ? null : unknownFields(row, options.excluded);
+  if (isDeeper(unknown, LEVELS_MAX)) return reject(row, options, `an unknown field ${TOO_DEEP.problem}`);
+  const extra = unknown === null ? null : canonicalJson(unknown);
   if (extra !== null && !options.acceptsNul && holdsEscapedNul(extra)) {
     return reject(row, options, 'an unknown field holds the character U+0000, which Postgres cannot store');
   }
@@ -126,6 +130,26 @@ interface Problem {
   readonly problem: string;
 }
 
+const TOO_DEEP: Problem = { problem: `is nested deeper than ${LEVELS_MAX} levels` };
+
+/** Are there so many levels of objects and arrays in it, or more? */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  for (const inner of Object.values(value)) if (isDeeper(inner, levels - 1)) return true;
+  return false;
+}
+
+/** A row as well-formed JSON text, whatever it holds: a value that is nested too deeply for that is left out. */
+export function rawText(row: unknown): string {
+  if (!isDeeper(row, LEVELS_MAX + 1)) return JSON.stringify(row).toWellFormed();
+  const members = Object.entries(row as object).map(([name, value]) => [
+    name,
+    isDeeper(value, LEVELS_MAX) ? 'left out: nested too deeply' : value,
+  ]);
+  return JSON.stringify(Object.fromEntries(members)).toWellFormed();
+}
+
 /** One reader a type: what the API sent → canonical value, or the problem in words. */
 const READERS: Readonly<Record<FieldType, (value: unknown) => FieldValue | Problem>> = {
   text: (value) => (typeof value === 'string' ? value.toWellFormed() : { problem: 'is not a string' }),
@@ -139,7 +163,10 @@ const READERS: Readonly<Record<FieldType, (value: unknown) => FieldValue | Probl
   // Adding zero turns -0, which JSON can carry and a database may not, into 0.
   int32: (value) => (isInt32(value) ? value + 0 : { problem: 'is not a whole number of 32 bits' }),
   double: (value) => (Number.isFinite(value) ? (value as number) + 0 : { problem: 'is not a finite number' }),
-  json: (value) => (typeof value === 'object' ? canonicalJson(value) : { problem: 'is not a JSON object' }),
+  json: (value) => {
+    if (typeof value !== 'object') return { problem: 'is not a JSON object' };
+    return isDeeper(value, LEVELS_MAX) ? TOO_DEEP : canonicalJson(value);
+  },
 };
 
 /** Reads one value of the API. Returns the canonical value, or the problem in words. */
@@ -165,7 +192,7 @@ function holdsEscapedNul(json: string): boolean {
   return json.includes('\\u0000') && /(?<!\\)(?:\\\\)*\\u0000/.test(json);
 }
 
-function readExtra(row: Readonly<Record<string, unknown>>, excluded: ReadonlySet<string>): string | null {
+function unknownFields(row: Readonly<Record<string, unknown>>, excluded: ReadonlySet<string>): object | null {
   let extra: Record<string, unknown> | null = null;
   for (const name in row) {
     // OData annotations (`@odata.etag`) describe the answer, not the client.
@@ -173,7 +200,7 @@ function readExtra(row: Readonly<Record<string, unknown>>, excluded: ReadonlySet
     extra ??= Object.create(null) as Record<string, unknown>;
     extra[name] = row[name];
   }
-  return extra === null ? null : canonicalJson(extra);
+  return extra;
 }
 
 function reject(row: Readonly<Record<string, unknown>>, options: ParseOptions, reason: string): RejectedRow {
@@ -184,7 +211,7 @@ function reject(row: Readonly<Record<string, unknown>>, options: ParseOptions, r
     createdOn: readStamp(row.createdOn),
     updatedOn: readStamp(row.updatedOn),
     reason,
-    raw: JSON.stringify(kept).toWellFormed(),
+    raw: rawText(kept),
   };
 }
 
