@@ -42,6 +42,8 @@ export type SyncEvent =
       readonly windowsOpen: number;
       readonly windowsDone: number;
     }
+  /** How much of a reconcile's sweep is done, 0 to 1: rows read, of those that the mirror holds. */
+  | { readonly type: 'sweepProgress'; readonly share: number }
   | { readonly type: 'windowSplit'; readonly at: Instant }
   | { readonly type: 'rowQuarantined'; readonly id: string | null; readonly reason: string }
   /** An id was put on the to-do list `mirror_refetch`. */

@@ -132,6 +132,7 @@ function lineOf(event: SyncEvent): Line | null {
     // Several of these come with every page; runFinished is told with its figures.
     case 'pageCommitted':
     case 'backfillProgress':
+    case 'sweepProgress':
     case 'runFinished':
       return null;
     default: {

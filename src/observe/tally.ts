@@ -54,15 +54,16 @@ export function addEvent(tally: Tally, event: SyncEvent, nowMs: number): Tally {
     case 'pageCommitted':
       return addPage(tally, event, nowMs);
     case 'backfillProgress':
-      return {
-        ...tally,
-        share: event.share,
-        firstShare: tally.share === null ? event.share : tally.firstShare,
-        windowsOpen: event.windowsOpen,
-      };
+      return { ...withShare(tally, event.share), windowsOpen: event.windowsOpen };
+    case 'sweepProgress':
+      return withShare(tally, event.share);
     default:
       return tally;
   }
+}
+
+function withShare(tally: Tally, share: number): Tally {
+  return { ...tally, share, firstShare: tally.share === null ? share : tally.firstShare };
 }
 
 function addPage(tally: Tally, page: Extract<SyncEvent, { type: 'pageCommitted' }>, nowMs: number): Tally {

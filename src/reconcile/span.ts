@@ -29,6 +29,8 @@ export interface SweepContext {
   readonly pulled: Pulled;
   /** Ids at one instant that are held in memory. */
   readonly groupMax: number;
+  /** Told of rows as they are read. */
+  readonly onRead?: (count: number) => void;
 }
 
 /** A span under way. */
@@ -107,6 +109,7 @@ async function takePage(
     written: 0,
     key: place.key,
   });
+  context.onRead?.(rows.length);
 }
 
 function restAt(key: Instant | null): Place {

@@ -1,8 +1,9 @@
 /** The sweep: spans of about as many clients each, read side by side, until every one is compared. */
 import { addSeconds, type Instant, instantFromMs } from '../clients/instant.ts';
-import { readQuantiles } from '../ledger/mirrored.ts';
+import { countLive, readQuantiles } from '../ledger/mirrored.ts';
 import { readStreamStates, type StreamState } from '../ledger/places.ts';
 import {
+  countSwept,
   createSweep,
   readOpenSpans,
   readOpenSweep,
@@ -53,7 +54,8 @@ export async function sweepAll(context: SweepContext): Promise<void> {
   const { engine, signal } = context;
   const open = await readOpenSpans(engine.warehouse, context.sweepId);
   const failed = new AbortController();
-  const inner = { ...context, signal: AbortSignal.any([signal, failed.signal]) };
+  const onRead = await createProgress(context);
+  const inner = { ...context, onRead, signal: AbortSignal.any([signal, failed.signal]) };
   const lane = async (): Promise<void> => {
     for (let span = open.shift(); span !== undefined; span = open.shift()) {
       inner.signal.throwIfAborted();
@@ -67,6 +69,16 @@ export async function sweepAll(context: SweepContext): Promise<void> {
     }),
   );
   for (const one of await Promise.allSettled(lanes)) if (one.status === 'rejected') throw one.reason;
+}
+
+/** Tells how much is done; the mirror's count stands for the source's, which has none. */
+async function createProgress({ engine, sweepId }: SweepContext): Promise<(count: number) => void> {
+  const total = await countLive(engine.warehouse);
+  let read = await countSwept(engine.warehouse, sweepId);
+  return (count) => {
+    read += count;
+    engine.emit({ type: 'sweepProgress', share: Math.min(1, read / Math.max(1, total)) });
+  };
 }
 
 /** What complete pulls have passed. */

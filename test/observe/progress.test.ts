@@ -44,6 +44,13 @@ describe('renderProgress', () => {
     );
   });
 
+  it('shows how far a reconcile is', () => {
+    let tally = addEvent(emptyTally(0), { type: 'runStarted', kind: 'reconcile', resumed: false }, 0);
+    tally = addEvent(tally, { ...PAGE, kind: 'reconcile', written: 0 } as SyncEvent, 4000);
+    tally = addEvent(tally, { type: 'sweepProgress', share: 0.5 }, 4000);
+    expect(renderProgress(tally, 4000, 60)).toMatch(/^reconcile {2}.* 50 % {2}1,000 rows/);
+  });
+
   it('counts the time to go from what this run did, not from what an earlier one had done', () => {
     expect(remainingMs(running(30, 0.5, 0.75), 30_000)).toBe(30_000);
   });
