@@ -10,6 +10,7 @@ import { createTransport } from '../../src/api/transport.ts';
 import type { ConflictPolicy } from '../../src/clients/merge.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createEmitter, type SyncEvent } from '../../src/events.ts';
+import { LEASE_TTL_MS } from '../../src/ledger/leases.ts';
 import { putSetting } from '../../src/ledger/settings.ts';
 import { shapeOf } from '../../src/ledger/windows.ts';
 import type { PushEngine } from '../../src/push/engine.ts';
@@ -66,7 +67,8 @@ export interface EngineParts {
 }
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const fake = createFakeClock(Date.now());
+  // A lease is prolonged when its time has come: were its sleep to pass at once, it would be all day long.
+  const fake = createFakeClock(Date.now(), (ms) => ms !== LEASE_TTL_MS / 3);
   const clock: FakeClock = options.realTime ? { ...fake, ...systemClock } : fake;
   const simulator = await startSimulator({ clients: 20, clock: () => clock.now(), ...options.simulator });
   const made = await options.make();

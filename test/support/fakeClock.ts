@@ -17,8 +17,12 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** @param auto true: a sleep passes at once, and moves time; false: only `advance` does. */
-export function createFakeClock(startMs = Date.UTC(2026, 0, 1), auto = true): FakeClock {
+/** @param auto does a sleep of so many milliseconds pass at once, and move time? Else only `advance` does. */
+export function createFakeClock(
+  startMs = Date.UTC(2026, 0, 1),
+  auto: boolean | ((ms: number) => boolean) = true,
+): FakeClock {
+  const passes = typeof auto === 'boolean' ? () => auto : auto;
   let nowMs = startMs;
   const sleeps: number[] = [];
   const sleepers = new Set<Sleeper>();
@@ -57,7 +61,7 @@ export function createFakeClock(startMs = Date.UTC(2026, 0, 1), auto = true): Fa
         sleepers.add(sleeper);
         signal?.addEventListener('abort', giveUp, { once: true });
         // Behind what is ready to run now, so that a test may abort a sleep it has just seen begin.
-        if (auto) setImmediate(() => sleepers.has(sleeper) && advanceTo(sleeper.untilMs));
+        if (passes(ms)) setImmediate(() => sleepers.has(sleeper) && advanceTo(sleeper.untilMs));
       });
     },
   };
