@@ -38,9 +38,9 @@ export async function rowsBehindPlaces(world: World): Promise<readonly string[]>
     if (Date.parse(key) > Date.now() + DAY_MS) continue;
     const here = rows.get(id);
     if (here === undefined)
-      findings.push(`(g) ${id} of ${key} lies behind ${at.key} and is not in the mirror`);
+      findings.push(`(h) ${id} of ${key} lies behind ${at.key} and is not in the mirror`);
     else if (updatedOn !== null && (here === null || String(here) < updatedOn))
-      findings.push(`(g) ${id} of ${key} lies behind ${at.key}, and the mirror has it as of ${here}`);
+      findings.push(`(h) ${id} of ${key} lies behind ${at.key}, and the mirror has it as of ${here}`);
   }
   return findings;
 }

@@ -1,17 +1,43 @@
 /**
- * Peace: faults off, everything committed and published, every process at its end; then cycles until nothing waits, a
- * reconcile for what no pull can see, and the accounts of the simulation, which must all be right.
+ * Peace: faults off, everything committed and published, every process at its end. Then cycles until nothing waits, for
+ * by itself a pull brings all that it can see; a reconcile for the rest; and the accounts of the simulation, which must
+ * all be right.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { closeAccounts, whatWaits } from '../simulation/accounts.ts';
+import type { ReconcileReport } from '../../src/reconcile/reconcile.ts';
+import type { Warehouse } from '../../src/warehouse/warehouse.ts';
+import { type Account, closeAccounts, readDifferences, whatWaits } from '../simulation/accounts.ts';
 import type { Edit } from '../simulation/users.ts';
 import { patchesAreEdits } from './patches.ts';
 import type { World } from './world.ts';
 
 const CYCLES_MAX = 16;
 
-export async function makePeace(world: World): Promise<void> {
-  const { simulator, processes, tokens, users, habits, chance, spoiled, size, trace } = world;
+/** Ends a spell of trouble. What is found wrong stands in `findings`. */
+export async function closeSpell(world: World): Promise<void> {
+  await makePeace(world);
+  const warehouse = await world.open();
+  try {
+    const account = accountOf(world, warehouse);
+    await rest(world, warehouse, async () => true);
+    for (const finding of await readDifferences(account, { unseen: world.unseen }))
+      world.findings.push(`without a reconcile ${finding}`);
+    await rest(world, warehouse, async () => {
+      const { missing, stale, extra, mended, deleted } = await reconcile(world);
+      return missing + stale + extra + mended.missing + mended.stale + deleted === 0;
+    });
+    world.unseen.clear();
+    const before = changesAtSource(world);
+    world.findings.push(...(await closeAccounts(account)));
+    if (changesAtSource(world) !== before) world.findings.push('(f) cycles at rest changed the source');
+    world.findings.push(...(await patchesAreEdits(world, editsOf(world))));
+  } finally {
+    await warehouse.close();
+  }
+}
+
+async function makePeace(world: World): Promise<void> {
+  const { simulator, processes, tokens, users, habits, chance, spoiled, trace } = world;
   trace('peace');
   simulator.setFaults(chance.is(0.5) ? habits.faults : {});
   tokens.publish();
@@ -21,27 +47,43 @@ export async function makePeace(world: World): Promise<void> {
   spoiled.clear();
   // What commits late is there by then.
   await delay(habits.lateMs + 50);
-  const warehouse = await world.open();
-  try {
+}
+
+/** Cycles until nothing waits and a cycle costs no more than rest does; then `isDone` may ask for more of them. */
+async function rest(world: World, warehouse: Warehouse, isDone: () => Promise<boolean>): Promise<void> {
+  const { simulator, processes, size, trace } = world;
+  let waits = '';
+  for (let cycle = 1; cycle <= CYCLES_MAX; cycle += 1) {
+    const before = simulator.requests.total;
     await processes.ok(['sync']);
-    await processes.ok(['push', '--allow-mass-edit']);
-    await processes.ok(['reconcile', '--deep', '--allow-mass-delete']);
-    for (let cycle = 1; ; cycle += 1) {
-      await delay(size.lookbackSeconds * 1_100);
-      const before = simulator.requests.total;
-      await processes.ok(['sync']);
-      const rest = await whatWaits(warehouse);
-      trace(`  cycle ${cycle}: ${rest}`);
-      if (rest === '' && simulator.requests.total - before === 2) return;
-      if (rest !== '') await processes.ok(['push', '--allow-mass-edit']);
-      if (cycle === CYCLES_MAX) {
-        world.findings.push(`no rest after ${cycle} cycles: ${rest}`);
-        return;
-      }
-    }
-  } finally {
-    await warehouse.close();
+    const cost = simulator.requests.total - before;
+    waits = await whatWaits(warehouse);
+    trace(`  cycle ${cycle} cost ${cost}: ${waits}`);
+    if (waits === '' && cost === 2 && (await isDone())) return;
+    if (waits !== '') await processes.ok(['push', '--allow-mass-edit']);
+    await delay(size.lookbackSeconds * 1_100);
   }
+  world.findings.push(`no rest after ${CYCLES_MAX} cycles: ${waits}`);
+}
+
+async function reconcile({ processes }: World): Promise<ReconcileReport['certificate']> {
+  const args = ['reconcile', '--deep', '--allow-mass-delete', '--json'];
+  return (JSON.parse((await processes.ok(args)).stdout) as ReconcileReport).certificate;
+}
+
+function accountOf(world: World, warehouse: Warehouse): Account {
+  const { history, simulator, patches, habits, processes, size } = world;
+  return {
+    ...{ history, simulator, warehouse, edits: editsOf(world), patches: patches.patches },
+    nowMs: Date.now(),
+    staleMs: habits.staleMs,
+    excluded: new Set(['loginToken']),
+    async cycle() {
+      await processes.ok(['sync']);
+    },
+    reconcile: () => reconcile(world),
+    restCycles: size.restCycles,
+  };
 }
 
 /** All that people did, in order. */
@@ -49,36 +91,6 @@ export function editsOf({ users, decisions }: World): readonly Edit[] {
   return [...users.flatMap(({ edits }) => edits), ...decisions].sort((a, b) => a.tick - b.tick);
 }
 
-export async function settleAccounts(world: World): Promise<void> {
-  const { history, simulator, patches, habits, processes, size, findings } = world;
-  const edits = editsOf(world);
-  const warehouse = await world.open();
-  try {
-    const changes = () => history.ids().reduce((sum, id) => sum + history.of(id).length, 0);
-    const before = changes();
-    const found = await closeAccounts({
-      ...{ history, simulator, warehouse, edits },
-      patches: patches.patches,
-      nowMs: Date.now(),
-      staleMs: habits.staleMs,
-      excluded: new Set(['loginToken']),
-      async cycle() {
-        await processes.ok(['sync']);
-      },
-      restCycles: size.restCycles,
-    });
-    findings.push(...found);
-    if (changes() !== before) findings.push('(f) cycles at rest changed the source');
-    findings.push(...(await noneTooMany(world)), ...(await patchesAreEdits(world, edits)));
-  } finally {
-    await warehouse.close();
-  }
-}
-
-/** Behind a reconcile every live row is a client of the source, or waits to become one. */
-async function noneTooMany({ looker, simulator }: World): Promise<readonly string[]> {
-  const rows = await looker.reads('SELECT id FROM clients WHERE _deleted_at IS NULL AND _create IS NULL');
-  return rows
-    .filter(({ id }) => simulator.source.get(String(id)) === undefined)
-    .map(({ id }) => `(a) ${id} is live here and not at the source`);
+function changesAtSource({ history }: World): number {
+  return history.ids().reduce((sum, id) => sum + history.of(id).length, 0);
 }

@@ -1,5 +1,5 @@
 /** One round: a mirror made from a seed, spells of trouble, each ended by peace and the accounts. */
-import { editsOf, makePeace, settleAccounts } from './peace.ts';
+import { closeSpell, editsOf } from './peace.ts';
 import { playTrouble } from './steps.ts';
 import { createWorld, type RoundOptions, type World } from './world.ts';
 
@@ -17,8 +17,7 @@ export async function playRound(options: RoundOptions): Promise<Outcome> {
     for (let spell = 1; spell <= options.size.spells && world.findings.length === 0; spell += 1) {
       world.trace(`spell ${spell}`);
       await playTrouble(world, spell);
-      await makePeace(world);
-      await settleAccounts(world);
+      await closeSpell(world);
     }
     for (const finding of world.findings) world.trace(`FINDING ${finding}`);
     return { findings: world.findings, counts: countsOf(world) };

@@ -45,7 +45,8 @@ const STEPS: Readonly<Record<keyof typeof WEIGHTS, (world: World) => Promise<voi
     for (let n = chance.between(1, 4); n > 0; n -= 1) trace(`  user: ${await chance.of(users).act()}`);
   },
   async remote(world) {
-    for (let n = world.chance.between(1, 4); n > 0; n -= 1) actAtSource({ ...world, chance: world.others });
+    for (let n = world.chance.between(1, 4); n > 0; n -= 1)
+      actAtSource({ ...world, chance: world.others, swept: true });
   },
   async start(world) {
     const { chance, processes, size } = world;
