@@ -80,26 +80,14 @@ export async function readStatus(warehouse: Warehouse, clock: Clock): Promise<St
 /** What a person should look at, a line each; empty when nothing does. */
 export function needsAttention(status: Status): string[] {
   const lines: string[] = [];
-  const say = (count: number, one: string, many: string): void => {
-    if (count > 0) lines.push(count === 1 ? `1 ${one}` : `${count} ${many}`);
+  const say = (count: number, one: string, many: string, command: string): void => {
+    if (count > 0) lines.push(`${count} ${count === 1 ? one : many}: \`clients-mirror ${command}\``);
   };
   if (status.backfill !== 'done') lines.push('no finished backfill: run `clients-mirror sync` or `backfill`');
   if (status.massEdit !== null) lines.push(tellMassEdit(status.massEdit));
-  say(
-    status.conflicts,
-    'conflict: `clients-mirror conflicts list`',
-    'conflicts: `clients-mirror conflicts list`',
-  );
-  say(
-    status.deadLetters,
-    'dead letter: `clients-mirror edits list`',
-    'dead letters: `clients-mirror edits list`',
-  );
-  say(
-    status.quarantined,
-    'row in quarantine: `clients-mirror quarantine list`',
-    'rows in quarantine: `clients-mirror quarantine list`',
-  );
+  say(status.conflicts, 'conflict', 'conflicts', 'conflicts list');
+  say(status.deadLetters, 'dead letter', 'dead letters', 'edits list');
+  say(status.quarantined, 'row in quarantine', 'rows in quarantine', 'quarantine list');
   const { lateness } = status;
   if (lateness !== null && lateness.lookbackSeconds !== null) {
     lines.push(

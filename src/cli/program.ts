@@ -7,7 +7,7 @@ import { isProblem, type Kind } from '../../config/kinds.ts';
 import { flagOf, SETTINGS, type Setting, type SettingKey } from '../../config/settings.ts';
 import { SyncError } from '../errors.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../observe/log.ts';
-import { type Command, type Input, optionFlag } from './command.ts';
+import { type Command, type Input, optionFlag, optionName } from './command.ts';
 
 export interface Globals {
   readonly json: boolean;
@@ -161,7 +161,7 @@ function readInvocation(command: Command, one: Commander): Parsed {
   );
   const settings = Object.fromEntries(
     settingsOf(command)
-      .map((row) => [row.key, given[attributeOf(row)]])
+      .map((row) => [row.key, given[optionName(String(flagOf(row)))]])
       .filter(([, value]) => value !== undefined),
   );
   const globals: Globals = {
@@ -183,11 +183,6 @@ function readFlag(
   const value = kind.parse(given.trim());
   if (!isProblem(value)) return value;
   throw usageError(`${optionFlag(name)} ${value.problem}; it is ${JSON.stringify(given)}`);
-}
-
-/** How commander names the value of a setting's flag. */
-function attributeOf(row: Setting): string {
-  return String(flagOf(row)).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** commander's words → one line: `unknown command 'snyc'; did you mean sync?` */

@@ -1,4 +1,5 @@
-/** How a finished run is told. */
+/** How a finished run is told, and things counted. */
+import { countText } from '../observe/numbers.ts';
 import type { RunSummary } from '../rows/run.ts';
 import type { CommandContext } from './command.ts';
 
@@ -13,5 +14,5 @@ export function printSummary(context: CommandContext, name: string, summary: Run
 
 /** `1 row`, `2 rows`, `12,000 rows`. */
 export function plural(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+  return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -2,6 +2,7 @@
 import { createRedactor } from '../../../config/redact.ts';
 import type { Finding, Verdict } from '../../doctor/finding.ts';
 import { type Command, type CommandContext, defineCommand } from '../command.ts';
+import { plural } from '../summary.ts';
 
 export const doctorCommand: Command = defineCommand({
   name: 'doctor',
@@ -25,9 +26,10 @@ export const doctorCommand: Command = defineCommand({
       findings.push(finding);
       if (!context.json) context.stdout.write(textOf(finding));
     }
-    const faults = findings.filter((finding) => finding.verdict === 'fault').length;
-    const warnings = findings.filter((finding) => finding.verdict === 'warning').length;
-    const summary = `${faults} ${faults === 1 ? 'fault' : 'faults'}, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`;
+    const count = (verdict: Verdict): number =>
+      findings.filter((finding) => finding.verdict === verdict).length;
+    const [faults, warnings] = [count('fault'), count('warning')];
+    const summary = `${plural(faults, 'fault')}, ${plural(warnings, 'warning')}`;
     context.print({ healthy: faults === 0, faults, warnings, findings }, `\n${summary}`);
     return faults === 0 ? 0 : 1;
   },

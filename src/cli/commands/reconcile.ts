@@ -4,6 +4,7 @@ import { int } from '../../../config/kinds.ts';
 import { SyncError } from '../../errors.ts';
 import { tellCertificate } from '../../ledger/certificates.ts';
 import type { Finding } from '../../ledger/findings.ts';
+import { countText } from '../../observe/numbers.ts';
 import type { ReconcileReport } from '../../reconcile/reconcile.ts';
 import type { SampleReport } from '../../reconcile/sample.ts';
 import { defineCommand } from '../command.ts';
@@ -99,5 +100,5 @@ function named(findings: readonly Finding[]): string[] {
     return `  ${id}  ${WORDS[what]}${which}${outcome === null ? '' : `: ${ENDS[outcome]}`}`;
   });
   const more = findings.length - lines.length;
-  return more > 0 ? [...lines, `  and ${more.toLocaleString('en-US')} more`] : lines;
+  return more > 0 ? [...lines, `  and ${countText(more)} more`] : lines;
 }

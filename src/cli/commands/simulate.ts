@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { int, type Kind, oneOf, share, text } from '../../../config/kinds.ts';
 import { SyncError } from '../../errors.ts';
 import { SIMULATE_OPTIONS, type SimulateOption, type SimulateValue } from '../../simulator/options.ts';
-import { type Command, defineCommand, type OptionRow } from '../command.ts';
+import { type Command, defineCommand, type OptionRow, optionName } from '../command.ts';
 
 const PORT_MAX = 65_535;
 const COUNT_MAX = 100_000_000;
@@ -13,7 +13,7 @@ export const simulateCommand: Command = defineCommand({
   summary: 'serves the bundled Clients API simulator, and prints its URL and token to export',
   description: `Runs until it is stopped, which is its normal end (exit 0). The clients live in memory.
   clients-mirror simulate --clients 100000 --latency 50 --throttle 0.01`,
-  options: Object.fromEntries(SIMULATE_OPTIONS.map((row) => [camelCase(row.name), optionOf(row)])),
+  options: Object.fromEntries(SIMULATE_OPTIONS.map((row) => [optionName(row.name), optionOf(row)])),
   needs: [],
   ignoresSettings: true,
   json: true,
@@ -23,7 +23,7 @@ export const simulateCommand: Command = defineCommand({
       import('../../simulator/options.ts'),
     ]);
     const values = Object.fromEntries(
-      SIMULATE_OPTIONS.map((row) => [row.name, givenOf(row, flags[camelCase(row.name)])]),
+      SIMULATE_OPTIONS.map((row) => [row.name, givenOf(row, flags[optionName(row.name)])]),
     );
     const simulator = await startSimulator(planSimulation(values)).catch((error: unknown) => {
       throw listenError(error);
@@ -58,10 +58,6 @@ function kindOf(row: SimulateOption): Kind<string | number> | undefined {
 /** A switch that is not given is nothing said. */
 function givenOf(row: SimulateOption, given: unknown): SimulateValue | undefined {
   return row.kind === 'flag' && given === false ? undefined : (given as SimulateValue | undefined);
-}
-
-function camelCase(name: string): string {
-  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function listenError(error: unknown): unknown {

@@ -1,9 +1,12 @@
 /** `status`: how the mirror stands, and with --check whether a person is needed. */
 import { tellCertificate } from '../../ledger/certificates.ts';
 import { tellDrift } from '../../ledger/drift.ts';
+import { countText } from '../../observe/numbers.ts';
 import type { Status } from '../../status.ts';
 import { defineCommand } from '../command.ts';
+import { withMirror } from '../mirror.ts';
 import { plural } from '../summary.ts';
+import { showTime } from '../values.ts';
 
 export const statusCommand = defineCommand({
   name: 'status',
@@ -12,24 +15,18 @@ export const statusCommand = defineCommand({
   needs: ['warehouse'],
   json: true,
   async run(context, { flags }) {
-    const { openMirror } = await import('../../app.ts');
     const { needsAttention, readStatus } = await import('../../status.ts');
-    const warehouse = await openMirror(context);
-    try {
-      const status = await readStatus(warehouse, context.clock);
-      const attention = needsAttention(status);
-      context.print({ ...status, attention }, renderStatus(status, attention));
-      return flags.check && attention.length > 0 ? 1 : 0;
-    } finally {
-      await warehouse.close();
-    }
+    const status = await withMirror(context, (warehouse) => readStatus(warehouse, context.clock));
+    const attention = needsAttention(status);
+    context.print({ ...status, attention }, renderStatus(status, attention));
+    return flags.check && attention.length > 0 ? 1 : 0;
   },
 });
 
 function renderStatus(status: Status, attention: readonly string[]): string {
   const { clients } = status;
   const lines: [string, string][] = [
-    ['clients', `${plural(clients.live, 'client')} live, ${clients.deleted.toLocaleString('en-US')} deleted`],
+    ['clients', `${plural(clients.live, 'client')} live, ${countText(clients.deleted)} deleted`],
     ['cursor', status.cursor ?? 'none yet'],
     [
       'lag',
@@ -52,13 +49,13 @@ function renderStatus(status: Status, attention: readonly string[]): string {
       `${plural(lateness.count, 'row')} visible late: half within ${lateness.medianSeconds} s, 99 % within ${lateness.p99Seconds} s, at most ${lateness.maxSeconds.toFixed(1)} s`,
     ]);
   }
-  for (const drift of status.drift) lines.push(['drift', `${tellDrift(drift)} (${drift.at.slice(0, 19)}Z)`]);
+  for (const drift of status.drift) lines.push(['drift', `${tellDrift(drift)} (${showTime(drift.at)})`]);
   for (const run of status.lastRuns) {
     const times = run.count > 1 ? ` (idle ${run.count} times)` : '';
     const error = run.error === null ? '' : `: ${run.error}`;
     lines.push([
       `last ${run.kind}`,
-      `${run.state} at ${(run.finishedAt ?? run.startedAt).slice(0, 19)}Z, ${plural(run.rows, 'row')} in ${plural(run.requests, 'request')}${times}${error}`,
+      `${run.state} at ${showTime(run.finishedAt ?? run.startedAt)}, ${plural(run.rows, 'row')} in ${plural(run.requests, 'request')}${times}${error}`,
     ]);
   }
   for (const line of attention) lines.push(['attention', line]);

@@ -1,0 +1,17 @@
+/** What the commands that look into the warehouse alone have in common: it is opened, and closed whatever happens. */
+import type { Warehouse } from '../warehouse/warehouse.ts';
+import type { CommandContext } from './command.ts';
+
+/** Runs `work` with the warehouse open. Creates or migrates its schema, as every command does. */
+export async function withMirror<T>(
+  context: CommandContext,
+  work: (warehouse: Warehouse) => Promise<T>,
+): Promise<T> {
+  const { openMirror } = await import('../app.ts');
+  const warehouse = await openMirror(context);
+  try {
+    return await work(warehouse);
+  } finally {
+    await warehouse.close();
+  }
+}
