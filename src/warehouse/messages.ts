@@ -12,6 +12,8 @@ export const MESSAGES = {
     'this client was deleted at the source: `clients-mirror tombstones purge` removes its row',
   beingCreated:
     'this client is being created at the source just now: delete it in a moment, or give a refused one up with `clients-mirror edits discard`',
+  renamed:
+    'this client has had the id of the source since it was created there: mirror_ids tells which; UPDATE that one, or leave id out to create another',
   beingDeleted: 'the client of this id is being deleted: leave id out to create another',
   truncate: 'clients cannot be truncated: the mirror would lose track of it; use DELETE',
   email: 'email must look like name@example.com',

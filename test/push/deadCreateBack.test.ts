@@ -67,6 +67,9 @@ describeBoth('a create whose client was removed at the source', (begin) => {
     const [row] = await here(world);
     await discardEdits(hand(world), String(row?.id));
     await world.sync();
+    // A 404 of a client that was just asked about counts when it is said again.
+    world.clock.advance(3_600_000);
+    await world.sync();
     expect(await here(world)).toEqual([]);
     expect(atSource(world)).toEqual([]);
     expect(await world.sql('SELECT * FROM mirror_pushes')).toEqual([]);

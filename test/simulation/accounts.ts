@@ -404,7 +404,9 @@ async function reconcileAgrees({ reconcile, simulator, warehouse }: Account): Pr
 export async function whatWaits(warehouse: Warehouse): Promise<string> {
   const queries = {
     refetch: 'SELECT id, reason FROM mirror_refetch',
-    pushes: 'SELECT id, holder, sent FROM mirror_pushes',
+    // A parked create remembers under which id the source had it.
+    pushes: `SELECT id, holder, sent FROM mirror_pushes WHERE id NOT IN
+      (SELECT CAST(id AS TEXT) FROM clients WHERE _create IS NOT NULL AND _parked = _edits)`,
     deletes: 'SELECT id FROM mirror_deletes WHERE parked = 0',
     edited: `SELECT id, _base, _create FROM clients WHERE (_base IS NOT NULL OR _create IS NOT NULL) AND (_parked IS NULL OR _parked <> _edits)`,
   };

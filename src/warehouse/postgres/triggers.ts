@@ -27,6 +27,9 @@ const BOOKKEEPING = [
 ] as const;
 
 const WRITABLE = FIELDS.filter((field) => field.writable);
+const READ_ONLY = FIELDS.filter((field) => !field.writable);
+/** Fields that a trigger compares in one go. */
+const GROUP = 6;
 const OWN = "current_setting('mirror.own', true) = 'on'";
 const NOW = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '0Z'`;
 /** NOTIFY takes names of at most 63 bytes. */
@@ -98,7 +101,7 @@ function trigger(schema: string, { name, when, declare, body }: Trigger): string
     `CREATE OR REPLACE FUNCTION mirror_on_${name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, ${quoteName(schema)}, pg_temp SET extra_float_digits = 1 AS $mirror$
 DECLARE
-  push text; push_deletes text; excluded text; ${declare}
+  settings text; ${declare}
 BEGIN
   ${body}
 END $mirror$`,
@@ -116,9 +119,20 @@ function refuse(message: string, condition: string): string {
   return `IF ${condition} THEN ${raise(message)} END IF;`;
 }
 
-const SETTINGS = `SELECT max(value) FILTER (WHERE name = 'push'), max(value) FILTER (WHERE name = 'push_deletes'),
-      max(value) FILTER (WHERE name = 'excluded')
-    INTO push, push_deletes, excluded FROM mirror_settings WHERE name IN ('push', 'push_deletes', 'excluded');`;
+/**
+ * The settings as one text, read once a command of the user's and kept for its other rows in a setting of the
+ * transaction: a look at the table for each row cost more than all the rest.
+ */
+const SETTINGS = `settings := current_setting('mirror.settings', true);
+  IF starts_with(settings, statement_timestamp()::text || ' ') IS NOT TRUE THEN
+    SELECT set_config('mirror.settings', statement_timestamp()::text || ' ' || string_agg(name || '=' || value, ' '), true)
+      INTO settings FROM mirror_settings WHERE name IN ('push', 'push_deletes', 'excluded');
+  END IF;`;
+
+/** SQL: do the settings say this? Neither flag's text can stand in the list of excluded fields. */
+function isSet(text: string): string {
+  return `coalesce(position(${quoteText(text)} IN settings), 0) > 0`;
+}
 
 /** Postgres sends equal notifications of a transaction once. */
 function tell(schema: string): string {
@@ -129,13 +143,11 @@ function updateBody(schema: string): string {
   const rows = (row: string) => `ROW(${BOOKKEEPING.map((column) => `${row}.${column}`).join(', ')})`;
   return [
     refuse(MESSAGES.stale, `${rows('NEW')} IS DISTINCT FROM ${rows('OLD')}`),
-    ...FIELDS.filter((field) => !field.writable).map((field) =>
-      refuse(MESSAGES.readOnlyColumn(field.column), changed(field)),
-    ),
+    ...whereChanged(READ_ONLY, (field) => refuse(MESSAGES.readOnlyColumn(field.column), changed(field))),
     SETTINGS,
-    ...WRITABLE.map(captureField),
+    ...whereChanged(WRITABLE, captureField),
     'IF NOT touched THEN RETURN NEW; END IF;',
-    refuse(MESSAGES.readOnlyMirror, "push = 'false'"),
+    refuse(MESSAGES.readOnlyMirror, isSet('push=false')),
     refuse(MESSAGES.tombstoned, 'OLD._deleted_at IS NOT NULL'),
     'IF OLD._create IS NULL THEN NEW._base := base; END IF;',
     'NEW._edits := OLD._edits + 1;',
@@ -143,6 +155,17 @@ function updateBody(schema: string): string {
     tell(schema),
     'RETURN NEW;',
   ].join('\n  ');
+}
+
+/** A statement for each field that may have changed. Most have not: one look tells so of several. */
+function whereChanged(fields: readonly Field[], act: (field: Field) => string): string[] {
+  const groups = [];
+  for (let at = 0; at < fields.length; at += GROUP) groups.push(fields.slice(at, at + GROUP));
+  return groups.map(
+    (group) => `IF ${group.map(changed).join(' OR ')} THEN
+    ${group.map(act).join('\n    ')}
+  END IF;`,
+  );
 }
 
 function changed(field: Field): string {
@@ -167,7 +190,11 @@ function insertBody(schema: string): string {
     'IF EXISTS (SELECT FROM clients WHERE id = NEW.id) THEN RETURN NEW; END IF;',
     SETTINGS,
     refuse(MESSAGES.mine, given),
-    refuse(MESSAGES.readOnlyMirror, "push = 'false'"),
+    refuse(MESSAGES.readOnlyMirror, isSet('push=false')),
+    refuse(
+      MESSAGES.renamed,
+      'EXISTS (SELECT FROM mirror_ids m JOIN clients c ON c.id = m.id::uuid WHERE m.local_id = NEW.id::text)',
+    ),
     refuse(MESSAGES.beingDeleted, 'EXISTS (SELECT FROM mirror_deletes WHERE id = NEW.id::text)'),
     ...FIELDS.filter((field) => !field.writable && field.name !== 'id').map((field) =>
       refuse(MESSAGES.readOnlyInsert(field.column), `NEW.${field.column} IS NOT NULL`),
@@ -197,7 +224,7 @@ function isGiven(field: Field): string {
 }
 
 function isExcluded(field: Field): string {
-  return `coalesce(position(${quoteText(JSON.stringify(field.name))} IN excluded), 0) > 0`;
+  return isSet(JSON.stringify(field.name));
 }
 
 /** What NEW may not hold in a field, because the API could not take it. */
@@ -216,13 +243,13 @@ function misfits(field: Field): string[] {
 function deleteBody(): string {
   return [
     SETTINGS,
-    refuse(MESSAGES.readOnlyMirror, "push = 'false'"),
+    refuse(MESSAGES.readOnlyMirror, isSet('push=false')),
     refuse(
       MESSAGES.beingCreated,
       'OLD._create IS NOT NULL AND EXISTS (SELECT FROM mirror_pushes WHERE id = OLD.id::text)',
     ),
     refuse(MESSAGES.tombstonedDelete, 'OLD._deleted_at IS NOT NULL'),
-    refuse(MESSAGES.deletesOff, "OLD._create IS NULL AND push_deletes IS DISTINCT FROM 'true'"),
+    refuse(MESSAGES.deletesOff, `OLD._create IS NULL AND NOT ${isSet('push_deletes=true')}`),
     'RETURN OLD;',
   ].join('\n  ');
 }

@@ -82,6 +82,10 @@ BEGIN
     ),
     refusal(MESSAGES.mine, GIVEN_BOOKKEEPING),
     refusal(MESSAGES.readOnlyMirror, setting('push', 'false')),
+    refusal(
+      MESSAGES.renamed,
+      'EXISTS (SELECT 1 FROM mirror_ids m JOIN clients c ON c.id = m.id WHERE m.local_id = NEW.id)',
+    ),
     refusal(MESSAGES.beingDeleted, 'EXISTS (SELECT 1 FROM mirror_deletes WHERE id = NEW.id)'),
     ...insertRefusals(),
   ])}
