@@ -7,6 +7,8 @@ import { withoutPassword } from '../config/addresses.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 5_000;
+/** A cut cable says nothing: a connection that owes an answer for longer is dead. Above BullMQ's longest wait, 10 s. */
+const SILENCE_MS = 15_000;
 const RECONNECT_MS_MAX = 2_000;
 const KEEP_ALIVE_MS = 10_000;
 
@@ -41,8 +43,9 @@ export function connectRedis(url: string, listener: RedisListener): RedisConnect
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
     commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: COMMAND_TIMEOUT_MS,
   });
-  const waiting = new Redis(url, { ...shared, maxRetriesPerRequest: null });
+  const waiting = new Redis(url, { ...shared, maxRetriesPerRequest: null, socketTimeout: SILENCE_MS });
   let reason: string | null = null;
   const away = (why: string): void => {
     const isNews = reason === null;
