@@ -1,8 +1,11 @@
 /**
  * Plays many lives of a mirror, one a seed, and tells what was found:
- * `npm run simulate:edits -- --seeds 1000 [--first N] [--engine sqlite|postgres] [--trace]`.
+ * `npm run simulate:edits -- --seeds 1000 [--first N] [--engine sqlite|postgres] [--trace | --traces FOLDER]`.
+ * With FOLDER the trace of each life with findings is kept there: real sockets never play quite the same again.
  * Postgres: POSTGRES_TEST_URL where it is set, else a server of its own.
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Outcome, playSeed } from './edits.ts';
 import { type Place, startPlaces } from './places.ts';
@@ -13,11 +16,14 @@ const { values } = parseArgs({
     first: { type: 'string', default: '1' },
     engine: { type: 'string', default: 'sqlite' },
     trace: { type: 'boolean', default: false },
+    traces: { type: 'string' },
   },
 });
 const [count, first] = [Number(values.seeds), Number(values.first)];
 if (!Number.isInteger(count) || !Number.isInteger(first) || !['sqlite', 'postgres'].includes(values.engine)) {
-  process.stderr.write('usage: --seeds N [--first N] [--engine sqlite|postgres] [--trace]\n');
+  process.stderr.write(
+    'usage: --seeds N [--first N] [--engine sqlite|postgres] [--trace | --traces FOLDER]\n',
+  );
   process.exit(2);
 }
 
@@ -56,12 +62,20 @@ process.exit(totals.findings === 0 ? 0 : 1);
 
 async function playOne(seed: number): Promise<Outcome> {
   const place: Place = await places.make();
+  const lines: string[] = [];
+  const { trace, traces } = values;
+  const hear = (line: string) => {
+    if (trace) process.stdout.write(`${line}\n`);
+    if (traces !== undefined) lines.push(line);
+  };
   try {
-    return await playSeed(
-      seed,
-      place,
-      values.trace ? (line) => process.stdout.write(`${line}\n`) : undefined,
-    );
+    const outcome = await playSeed(seed, place, hear);
+    if (traces !== undefined && outcome.findings.length > 0) {
+      mkdirSync(traces, { recursive: true });
+      const all = [...lines, ...outcome.findings, ''].join('\n');
+      writeFileSync(join(traces, `${values.engine}-${seed}.txt`), all);
+    }
+    return outcome;
   } catch (error) {
     process.stdout.write(`seed ${seed} could not be played\n`);
     throw error;
