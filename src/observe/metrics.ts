@@ -18,7 +18,22 @@ export interface Standing {
   readonly massEdit: object | null;
   readonly refetch: number;
   readonly backfill: string;
-  readonly certificate: { readonly to: Instant } | null;
+  readonly certificate: {
+    readonly to: Instant;
+    readonly clients: number;
+    readonly missing: number;
+    readonly stale: number;
+    readonly extra: number;
+  } | null;
+  readonly lateness: {
+    readonly count: number;
+    readonly medianSeconds: number;
+    readonly p99Seconds: number;
+    readonly maxSeconds: number;
+    readonly over: number;
+    readonly lookbackSeconds: number | null;
+  } | null;
+  readonly drift: readonly { readonly change: string }[];
   readonly lastRuns: readonly { readonly kind: string; readonly state: string }[];
 }
 
@@ -136,7 +151,7 @@ function samplesOf(state: MirrorState, nowMs: number): readonly Sample[] {
   const ageSeconds = (atMs: number | null) => (atMs === null ? 0 : Math.max(0, (nowMs - atMs) / 1000));
   const clients = { name: 'mirror_clients', help: 'Clients in the mirror' };
   const failed = { name: 'mirror_last_run_failed', help: '1 when the last run of the kind failed' };
-  const plain: readonly (readonly [string, string, number | null])[] = [
+  const plain: readonly Figure[] = [
     ['mirror_lag_seconds', 'Time since the last complete pull began', status.lagSeconds],
     [
       'mirror_cursor_age_seconds',
@@ -158,6 +173,7 @@ function samplesOf(state: MirrorState, nowMs: number): readonly Sample[] {
       'Time since a reconcile compared all clients',
       status.certificate === null ? null : ageSeconds(instantToMs(status.certificate.to)),
     ],
+    ...certificateFigures(status.certificate),
     ['mirror_backfill_done', '1 when a backfill is finished', Number(status.backfill === 'done')],
     ['mirror_mass_edit_held', '1 when a mass edit waits for a person', Number(status.massEdit !== null)],
   ];
@@ -166,12 +182,77 @@ function samplesOf(state: MirrorState, nowMs: number): readonly Sample[] {
     { ...clients, labels: { state: 'live' }, value: status.clients.live },
     { ...clients, labels: { state: 'deleted' }, value: status.clients.deleted },
     ...plain.flatMap(([name, help, value]) => (value === null ? [] : [{ name, help, value }])),
+    ...latenessSamples(status.lateness),
+    ...driftSamples(status.drift),
     ...status.lastRuns.map(({ kind, state: end }) => ({
       ...failed,
       labels: { kind },
       value: Number(end === 'failed'),
     })),
   ];
+}
+
+/** Name, help and value; null: not known. */
+type Figure = readonly [name: string, help: string, value: number | null];
+
+/** What the last complete reconcile certified; nothing before the first. */
+function certificateFigures(certificate: Standing['certificate']): readonly Figure[] {
+  if (certificate === null) return [];
+  const { clients, missing, stale, extra, to } = certificate;
+  return [
+    [
+      'mirror_certificate_timestamp_seconds',
+      'When the last complete reconcile ended',
+      instantToMs(to) / 1000,
+    ],
+    ['mirror_certificate_clients', 'Clients that the source listed to it', clients],
+    ['mirror_certificate_missing', 'Clients that the mirror still lacked when it ended', missing],
+    ['mirror_certificate_stale', 'Clients of another version than at the source when it ended', stale],
+    ['mirror_certificate_extra', 'Clients not in the source, but not proved gone when it ended', extra],
+  ];
+}
+
+function latenessSamples(lateness: Standing['lateness']): readonly Sample[] {
+  const short = {
+    name: 'mirror_lookback_too_short',
+    help: '1 when rows became visible later than MIRROR_LOOKBACK_SECONDS within the last month',
+  };
+  if (lateness === null) return [{ ...short, value: 0 }];
+  const { lookbackSeconds, medianSeconds, p99Seconds, maxSeconds } = lateness;
+  const late = { name: 'mirror_lateness_seconds', help: 'How late rows became visible at the source' };
+  const wanted = {
+    name: 'mirror_lookback_wanted_seconds',
+    help: 'What MIRROR_LOOKBACK_SECONDS should be at least',
+  };
+  return [
+    ...(
+      [
+        ['0.5', medianSeconds],
+        ['0.99', p99Seconds],
+        ['1', maxSeconds],
+      ] as const
+    ).map(([quantile, value]) => ({ ...late, labels: { quantile }, value })),
+    { name: 'mirror_lateness_rows', help: 'Rows found late', value: lateness.count },
+    {
+      name: 'mirror_lateness_over_lookback_rows',
+      help: 'Rows later than the lookback',
+      value: lateness.over,
+    },
+    { ...short, value: Number(lookbackSeconds !== null) },
+    ...(lookbackSeconds === null ? [] : [{ ...wanted, value: lookbackSeconds }]),
+  ];
+}
+
+const CHANGES = ['appeared', 'vanished', 'changed'];
+
+function driftSamples(drift: Standing['drift']): readonly Sample[] {
+  const help = 'Fields of the source that changed within the last month';
+  return CHANGES.map((change) => ({
+    name: 'mirror_drift_fields',
+    help,
+    labels: { change },
+    value: drift.filter((one) => one.change === change).length,
+  }));
 }
 
 /** Gauges of a registry of their own, so that none outlives what it tells of. */

@@ -1,0 +1,69 @@
+/** The figures that tell of the last certificate, of lateness and of drift: those of `status`, or none. */
+import { expect, it } from 'vitest';
+import { addSeconds, type Instant, instantFromMs, instantToMs } from '../../src/clients/instant.ts';
+import { createMetrics } from '../../src/observe/metrics.ts';
+import { readStatus } from '../../src/status.ts';
+import { runReconcile } from '../../src/sync.ts';
+import { describeBoth } from '../push/warehouses.ts';
+import type { World } from '../push/world.ts';
+
+const CHOICE = { deep: false, dryRun: false, allowMassDelete: false };
+
+/** Lines of a scrape that tell of the mirror, without their help. */
+async function scrape(world: World): Promise<readonly string[]> {
+  const nowMs = world.clock.now();
+  const state = {
+    status: await readStatus(world.warehouse, world.clock),
+    oldestPendingMs: null,
+    redisIsUp: true,
+    warehouseIsUp: true,
+  };
+  const { text } = await createMetrics().render(state, nowMs);
+  return text.split('\n').filter((line) => /^mirror_(certificate|lookback|lateness|drift)/.test(line));
+}
+
+describeBoth('the metrics', (begin) => {
+  it('tell of no certificate and no lateness while there is none', async () => {
+    expect(await scrape(await begin())).toEqual([
+      'mirror_lookback_too_short 0',
+      'mirror_drift_fields{change="appeared"} 0',
+      'mirror_drift_fields{change="vanished"} 0',
+      'mirror_drift_fields{change="changed"} 0',
+    ]);
+  });
+
+  it('tell what the last reconcile certified, how late rows were, and which fields changed', async () => {
+    const world = await begin({ simulator: { token: 'lasting' }, lookbackSeconds: 300 });
+    const { source } = world.simulator;
+    const [first = '', late = '', edited = ''] = world.ids();
+    const stamp = instantFromMs(world.clock.now());
+    source.update(first, { fax: '1' }, { updatedOn: stamp });
+    await world.pull();
+    source.update(late, { fax: '2' }, { updatedOn: addSeconds(stamp, -3_600) });
+    await world.sql(`UPDATE clients SET fax = 'mine' WHERE id = '${edited}'`);
+    source.update(edited, { fax: 'theirs' });
+    world.simulator.setFaults({ extraField: { name: 'nickname', value: 'Bo' } });
+    const { certificate } = await runReconcile(world.engine, CHOICE);
+    world.clock.advance(1_000);
+    const at = instantToMs(certificate.to as Instant) / 1000;
+    const lines = await scrape(world);
+    expect(lines.slice(1)).toEqual([
+      `mirror_certificate_timestamp_seconds ${at}`,
+      'mirror_certificate_clients 20',
+      'mirror_certificate_missing 0',
+      'mirror_certificate_stale 1',
+      'mirror_certificate_extra 0',
+      'mirror_lateness_seconds{quantile="0.5"} 3600',
+      'mirror_lateness_seconds{quantile="0.99"} 3600',
+      'mirror_lateness_seconds{quantile="1"} 3600',
+      'mirror_lateness_rows 1',
+      'mirror_lateness_over_lookback_rows 1',
+      'mirror_lookback_too_short 1',
+      'mirror_lookback_wanted_seconds 5400',
+      'mirror_drift_fields{change="appeared"} 1',
+      'mirror_drift_fields{change="vanished"} 0',
+      'mirror_drift_fields{change="changed"} 0',
+    ]);
+    expect(lines[0]).toMatch(/^mirror_certificate_age_seconds \d/);
+  });
+});
