@@ -21,6 +21,10 @@ const EQUAL = { missing: 0, stale: 0, extra: 0 };
 const live = async (world: World): Promise<string[]> =>
   (await world.sql('SELECT id FROM clients WHERE _deleted_at IS NULL')).map((row) => String(row.id)).sort();
 
+/** Lists of single ids that were asked for. */
+const askedById = (world: World) =>
+  world.simulator.requests.log.filter(({ query }) => /\bid eq /.test(decodeURIComponent(query)));
+
 /** Takes a row out of the mirror behind its back. */
 const lose = (world: World, id: string) => world.warehouse.commit(ownDelete('id = ?', [id]));
 
@@ -52,6 +56,9 @@ describeBoth('reconcile', (begin) => {
   it('certifies equality, changes nothing where nothing differs, and shares a line with idle runs', async () => {
     const world = await begin({ simulator: { clients: 60, pageCap: 7 } });
     const report = await run(world);
+    const shares = world.events.flatMap((event) => (event.type === 'sweepProgress' ? event.share : []));
+    expect(shares.at(-1)).toBe(1);
+    expect(shares).toEqual([...shares].sort());
     expect(report).toMatchObject({
       written: 0,
       findings: [],
@@ -130,6 +137,7 @@ describeBoth('reconcile', (begin) => {
     source.update(repaired, { fax: 'near' }, { updatedOn: '2020-05-05T00:00:00Z' });
     source.update(restored, { fax: 'backup' }, { updatedOn: '2020-05-05T00:00:00Z' });
     expect((await run(world)).certificate).toMatchObject({ stale: 2, missing: 0 });
+    expect(askedById(world)).not.toEqual([]);
     world.clock.advance(301_000);
     expect((await run(world)).certificate).toMatchObject(EQUAL);
     expect(await world.row(restored)).toMatchObject({ fax: 'backup' });
@@ -137,6 +145,8 @@ describeBoth('reconcile', (begin) => {
     world.simulator.requests.clear();
     expect((await run(world)).written).toBe(0);
     expect(await world.sql('SELECT id FROM mirror_refetch')).toEqual([]);
+    // Not read again every night.
+    expect(askedById(world)).toEqual([]);
   });
 
   it('leaves pending edits, unpushed inserts and local deletes to the push', async () => {
@@ -170,6 +180,8 @@ describeBoth('reconcile', (begin) => {
     for (const row of [...grouped.slice(0, 2), ...bare.slice(0, 1)]) source.remove(row.id);
     await lose(world, grouped[5]?.id ?? '');
     await plant(world, bare[5]?.id ?? '', { fax: 'wrong' });
+    // Old enough for a 404 to prove something.
+    world.clock.advance(301_000);
     const report = await run(world, { groupMax: 6, deep: true });
     expect(report.certificate).toMatchObject({
       clients: 57,
