@@ -13,6 +13,7 @@ import type { ClientsApi } from '../../src/api/endpoints.ts';
 import { createReader } from '../../src/api/reader.ts';
 import { createTokenSource } from '../../src/api/token.ts';
 import { createTransport } from '../../src/api/transport.ts';
+import { instantFromMs } from '../../src/clients/instant.ts';
 import type { ConflictPolicy } from '../../src/clients/merge.ts';
 import type { Clock } from '../../src/clock.ts';
 import { discardEdits } from '../../src/decisions/discard.ts';
@@ -530,14 +531,22 @@ async function reconcileOnce(
   engine: PushEngine,
   { choice, isAlone }: { readonly choice: ReconcileChoice; readonly isAlone: boolean },
 ): Promise<void> {
-  const { history, counts } = world;
-  const changes = history.changes;
+  const { history, counts, clock } = world;
+  const [changes, began] = [history.changes, instantFromMs(clock.now())];
   const { certificate } = await runReconcile(engine, choice);
   const told = `certified ${JSON.stringify(certificate)}`;
   world.trace(`  ${told}`);
   counts.certificates += 1;
   const { missing, stale, extra, unfit, deep } = certificate;
-  if (!isAlone || choice.dryRun || history.changes !== changes || missing + stale + extra + unfit > 0) return;
+  // One that goes on with what a killed one had read says so by its time.
+  if (
+    !isAlone ||
+    certificate.from < began ||
+    choice.dryRun ||
+    history.changes !== changes ||
+    missing + stale + extra + unfit > 0
+  )
+    return;
   counts.checked += 1;
   for (const finding of await readDifferences(accountOf(world), { isSwept: true, fields: deep }))
     world.findings.push(`(g) ${told}, but ${finding}`);
