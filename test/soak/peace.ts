@@ -42,6 +42,7 @@ async function makePeace(world: World): Promise<void> {
   simulator.setFaults(chance.is(0.5) ? habits.faults : {});
   tokens.publish();
   for (const user of users) await user.endLingering('COMMIT');
+  world.lingering.length = 0;
   await processes.settle();
   for (const id of spoiled) simulator.source.spoil(id, null);
   spoiled.clear();

@@ -9,10 +9,10 @@ import type { Fate } from './processes.ts';
 import type { World } from './world.ts';
 
 const WEIGHTS = {
-  edit: 26,
+  edit: 32,
   remote: 16,
   start: 22,
-  faults: 8,
+  faults: 6,
   linger: 6,
   token: 2,
   kill: 3,
@@ -31,18 +31,27 @@ export async function playTrouble(world: World, spell: number): Promise<void> {
   for (let step = 1; step <= steps || processes.isLongStopped; step += 1) {
     const what = chance.weighted(WEIGHTS);
     trace(`step ${step}: ${what}`);
+    await endLingering(world);
     // What was drawn before, and what is there by now, must not change what comes.
     await STEPS[what]({ ...world, chance: world.stream(1_000_000 * spell + step) });
     await delay(step <= steps ? chance.between(20, 400) : chance.between(400, 2_000));
-    if (processes.kills === kills) continue;
+    if (processes.kills === kills && step % 5 > 0) continue;
     kills = processes.kills;
     world.findings.push(...(await rowsBehindPlaces(world).catch(() => [])));
   }
 }
 
+/** Between two steps, so that nobody else edits meanwhile and it is known whose edit was the last. */
+async function endLingering({ lingering }: World): Promise<void> {
+  for (const one of lingering.splice(0)) {
+    if (one.untilMs > Date.now()) lingering.push(one);
+    else await one.user.endLingering(one.how);
+  }
+}
+
 const STEPS: Readonly<Record<keyof typeof WEIGHTS, (world: World) => Promise<void>>> = {
   async edit({ chance, users, trace }) {
-    for (let n = chance.between(1, 4); n > 0; n -= 1) trace(`  user: ${await chance.of(users).act()}`);
+    for (let n = chance.between(1, 6); n > 0; n -= 1) trace(`  user: ${await chance.of(users).act()}`);
   },
   async remote(world) {
     for (let n = world.chance.between(1, 4); n > 0; n -= 1)
@@ -66,8 +75,14 @@ const STEPS: Readonly<Record<keyof typeof WEIGHTS, (world: World) => Promise<voi
     trace(`  faults ${JSON.stringify(faults)}`);
     world.setFaults(faults);
   },
-  async linger({ chance, users, trace }) {
-    trace(`  user: ${await chance.of(users).linger()}`);
+  async linger({ chance, users, lingering, place, trace }) {
+    const user = chance.of(users);
+    const how = chance.is(0.7) ? 'COMMIT' : 'ROLLBACK';
+    // SQLite has one writer: meanwhile nobody else can do anything.
+    const forMs = chance.between(300, place.kind === 'sqlite' ? 2_000 : 12_000);
+    if (lingering.some((one) => one.user === user)) return;
+    trace(`  user: ${await user.linger()}`);
+    lingering.push({ user, how, untilMs: Date.now() + forMs });
   },
   async token({ chance, tokens, count }) {
     count('token rotated');

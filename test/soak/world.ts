@@ -75,6 +75,12 @@ export interface World {
   readonly spoiled: Set<string>;
   readonly counts: Record<string, number> & { remote: number };
   readonly findings: string[];
+  /** Transactions of users that are open, and until when. */
+  readonly lingering: {
+    readonly user: Users;
+    readonly how: 'COMMIT' | 'ROLLBACK';
+    readonly untilMs: number;
+  }[];
   /** Which process of this spell is stopped for so long; null: none. */
   longStop: { startsLeft: number; readonly forMs: number } | null;
   readonly trace: (line: string) => void;
@@ -175,6 +181,7 @@ export async function createWorld(options: RoundOptions): Promise<World> {
     ...{ stream, size, chance, others, policy, habits, history, simulator, place, users, looker, redis },
     ...{ processes, tokens, patches, counts, findings, trace, count },
     decisions: [],
+    lingering: [],
     longStop: null,
     unseen: new Set(),
     spoiled: new Set(),
