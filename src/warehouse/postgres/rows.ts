@@ -6,16 +6,15 @@
  * listed in `mirror_refetch` in the same statement. Rows that are the same are only read: no lock, no dead tuple.
  */
 import { FIELDS, type Field, type FieldType } from '../../clients/fields.ts';
-import { cutToMicroseconds, type Instant } from '../../clients/instant.ts';
 import type { ClientRecord, FieldValue } from '../../clients/record.ts';
 import { newestOfEach } from '../decide.ts';
 import { DELETE_MARK, NEXT_REVISION } from '../dialect.ts';
 import { settlesQuarantine } from '../quarantineKey.ts';
 import type { RowsResult, RowsWrite } from '../warehouse.ts';
-import { plainArray, quotedArray } from './arrays.ts';
+import { binaryArray, type ElementType } from './arrays.ts';
 import { type Answer, inOrder, type Send } from './connection.ts';
 
-const ARRAY_TYPES: Readonly<Record<FieldType, string>> = {
+const ARRAY_TYPES: Readonly<Record<FieldType, ElementType>> = {
   uuid: 'uuid',
   text: 'text',
   instant: 'timestamptz',
@@ -25,12 +24,9 @@ const ARRAY_TYPES: Readonly<Record<FieldType, string>> = {
   json: 'jsonb',
 };
 
-/** Types whose texts hold nothing that an array literal would have to quote. */
-const PLAIN: ReadonlySet<string> = new Set(['uuid', 'timestamptz', 'boolean', 'integer', 'double precision']);
-
 interface Column {
   readonly name: string;
-  readonly type: string;
+  readonly type: ElementType;
   value(row: ClientRecord): FieldValue;
 }
 
@@ -43,16 +39,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 function fieldColumn(field: Field, index: number): Column {
-  const cut = field.type === 'instant';
-  return {
-    name: field.column,
-    type: ARRAY_TYPES[field.type],
-    value(row) {
-      const value = row.values[index] ?? null;
-      // Cut, not rounded: the text beside it is the truth, this column is for the user's eyes.
-      return cut && value !== null ? cutToMicroseconds(value as Instant) : value;
-    },
-  };
+  return { name: field.column, type: ARRAY_TYPES[field.type], value: (row) => row.values[index] ?? null };
 }
 
 const NAMES = COLUMNS.map((column) => column.name);
@@ -137,10 +124,8 @@ const DELETE_SLIPPED_IN = `DELETE FROM clients WHERE id = ANY ($1::uuid[]) AND _
 export async function writeRows(send: Send, write: RowsWrite): Promise<RowsResult> {
   const rows = newestOfEach(write.rows);
   if (rows.length === 0) return { inserted: 0, updated: 0, unchanged: 0, deferred: 0 };
-  const ids = plainArray(rows.map((row) => row.id));
-  const arrays = COLUMNS.map(({ type, value }) =>
-    (PLAIN.has(type) ? plainArray : quotedArray)(rows.map(value)),
-  );
+  const ids = binaryArray('text', rows, (row) => row.id);
+  const arrays = COLUMNS.map(({ type, value }) => binaryArray(type, rows, value));
   const [counts, look] = await inOrder([
     send(UPSERT, [write.noted, write.at, write.trust === 'believed', ...arrays]),
     send(LOOK, [ids]),
