@@ -162,8 +162,8 @@ describe('worker', () => {
     await begin('sqlite', { clients: 1 });
     // WORKER_RESTARTS=200 for a longer night.
     const restarts = Number(process.env.WORKER_RESTARTS ?? 20);
-    for (let started = 0; started < restarts; started += 4) {
-      const both = Array.from({ length: 4 }, () => work());
+    for (let started = 0; started < restarts; started += 10) {
+      const both = Array.from({ length: Math.min(10, restarts - started) }, () => work());
       await Promise.all(both.map((one) => one.until('worker runs')));
       await eventually(async () => (await redis.client.keys('*:pull:repeat')).length === 1);
       for (const one of both) one.child.kill('SIGTERM');
