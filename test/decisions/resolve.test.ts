@@ -271,6 +271,9 @@ describeBoth('conflicts resolve, a client deleted at the source', (begin) => {
       // A parked row: the deletion is found when the row is looked at again.
       await world.sql(edit(id, 'fico = 456'));
       await world.push();
+      // It was changed just before: the 404 counts when it is said again.
+      world.clock.advance(3_600_000);
+      await world.push();
       expect(await openConflicts(world)).toBe(2);
       expect(await resolveConflicts(handOf(world), conflictId, take)).toMatchObject([{ outcome: 'cannot' }]);
       expect(await resolveConflicts(handOf(world), id, take)).toMatchObject([{ outcome: 'resolved' }]);

@@ -20,6 +20,7 @@ import type { Simulator } from '../../src/simulator/simulator.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
 import type { Patch } from './edits.ts';
 import { canonical, type History } from './history.ts';
+import { FUTURE } from './others.ts';
 import type { Edit } from './users.ts';
 
 export interface Account {
@@ -369,7 +370,7 @@ async function restIsSilent({
     const requests = simulator.requests.total;
     await cycle();
     const cost = simulator.requests.total - requests;
-    if (cost !== 2) {
+    if (!isRestCost(simulator, cost)) {
       const asked = simulator.requests.log
         .slice(-cost)
         .map(({ method, path, query }) => `${method} ${path} ${decodeURIComponent(query)}`);
@@ -380,6 +381,12 @@ async function restIsSilent({
   const after = await dump();
   if (after !== before) findings.push(`(f) cycles at rest wrote:\n${before}\nbecame\n${after}`);
   return findings;
+}
+
+/** Requests of a cycle at rest; clients stamped in a far future are met anew where the server's pages are small. */
+export function isRestCost({ source }: Simulator, requests: number): boolean {
+  const ahead = source.all().filter(({ updatedOn }) => (updatedOn ?? '') >= FUTURE).length;
+  return requests === 2 || (requests > 2 && requests <= 3 + ahead && ahead > 0);
 }
 
 /** At rest a reconcile finds nothing, asks for nothing again and writes nothing. */

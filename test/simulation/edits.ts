@@ -34,7 +34,7 @@ import { createSource } from '../../src/rows/source.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { runBackfill, runPull, runPush, runReconcile, runSync } from '../../src/sync.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
-import { type Account, closeAccounts, readDifferences, whatWaits } from './accounts.ts';
+import { type Account, closeAccounts, isRestCost, readDifferences, whatWaits } from './accounts.ts';
 import { type Chance, createChance } from './chance.ts';
 import { createHistory, type History } from './history.ts';
 import { actAtSource } from './others.ts';
@@ -598,7 +598,7 @@ async function rest(world: World, look: () => Promise<boolean>): Promise<void> {
       const left = await whatWaits(warehouse);
       world.trace(`  cycle ${cycle}: ${left}`);
       // Two requests: the lookback has passed too.
-      if (isSettled && left === '' && requests === 2) return;
+      if (isSettled && left === '' && isRestCost(simulator, requests)) return;
       if (cycle < CYCLES_MAX) continue;
       findings.push(`no rest after ${cycle} cycles: ${left} (${place.kind}, at ${clock.now()})`);
     } catch (error) {

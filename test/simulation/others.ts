@@ -77,7 +77,7 @@ export function actAtSource(scene: Scene): void {
 }
 
 /** A clock that was wrong for a moment. */
-const FUTURE = '2099-01-01T00:00:00.0000000Z';
+export const FUTURE = '2099-01-01T00:00:00.0000000Z';
 
 /** From a backup, old stamps included: one that is gone, or an old version of one that is there. */
 function restoreOne({ simulator: { source }, chance, history, unseen, swept }: Scene): void {
