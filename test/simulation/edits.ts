@@ -578,8 +578,10 @@ async function makePeace(world: World): Promise<void> {
     world.findings.push(`without a reconcile ${finding}`);
   // Where a reconcile had something to mend there may be more to do, a lookback later.
   await rest(world, async () => {
-    const { missing, stale, extra, mended, deleted } = await reconcileInPeace(world);
-    return missing + stale + extra + mended.missing + mended.stale + deleted === 0;
+    const began = instantFromMs(world.clock.now());
+    const { from, missing, stale, extra, mended, deleted } = await reconcileInPeace(world);
+    // One that goes on with what a killed one had read does not know what has changed there since.
+    return from >= began && missing + stale + extra + mended.missing + mended.stale + deleted === 0;
   });
 }
 
