@@ -36,7 +36,8 @@ function work(more: Readonly<Record<string, string>> = {}): RunningCli {
 describe('many processes on one mirror', () => {
   it('share a backfill, do each cycle once, and leave the mirror equal', async () => {
     mirror = await startMirror('postgres', { clients: 6_000, pageCap: 200, latencyMs: 20 });
-    for (let count = 0; count < 4; count += 1) work();
+    // MANY_WORKERS=10 for a machine with memory and time.
+    for (let count = Number(process.env.MANY_WORKERS ?? 4); count > 0; count -= 1) work();
     const person = mirror.start(['backfill', '--concurrency', '2']);
     const cron = mirror.start(['sync']);
     expect([0, 75]).toContain((await person.done).exit);
@@ -59,26 +60,45 @@ describe('many processes on one mirror', () => {
     expect(Number(runs[0]?.n)).toBe(0);
   }, 120_000);
 
-  it('pulls at its pace, never two at a time, and Redis does not grow', async () => {
-    mirror = await startMirror('sqlite', { clients: 20 });
+  it('pulls and pushes at their pace, never two at a time, and Redis does not grow', async () => {
+    // WORKER_HOUR=1: the cycles of an hour, and more pulls than one has, a second each.
+    const wholeSeconds = process.env.WORKER_HOUR === '1' ? 300 : 12;
+    mirror = await startMirror('sqlite', { clients: 20, latencyMs: 150 });
     work();
     work();
     await eventually(() => backfillsDone(mirror, 1));
-    const pulls = async (): Promise<number> => {
-      const [row] = await mirror.read("SELECT sum(count) AS n FROM mirror_runs WHERE kind = 'pull'");
+    const runs = async (kind: string): Promise<number> => {
+      const [row] = await mirror.read(`SELECT sum(count) AS n FROM mirror_runs WHERE kind = '${kind}'`);
       return Number(row?.n);
     };
-    await eventually(async () => (await pulls()) >= 2);
-    const [before, startedMs] = [await pulls(), Date.now()];
-    await delay(12_000);
-    const [made, seconds] = [(await pulls()) - before, (Date.now() - startedMs) / 1000];
+    await eventually(async () => (await runs('pull')) >= 2);
+    mirror.simulator.requests.clear();
+    const [before, startedMs] = [await Promise.all([runs('pull'), runs('push')]), Date.now()];
+    const keys: number[] = [];
+    const { source } = mirror.simulator;
+    while (Date.now() - startedMs < wholeSeconds * 1000) {
+      await delay(2_000);
+      source.update(source.all()[0]?.id ?? '', { fax: `after ${keys.length}` });
+      keys.push(await redis.client.dbsize());
+    }
+    const [after, seconds] = [
+      await Promise.all([runs('pull'), runs('push')]),
+      (Date.now() - startedMs) / 1000,
+    ];
     // One a second, as many as the clock says, whatever the number of workers.
-    expect(made).toBeGreaterThanOrEqual(Math.floor(seconds) - 3);
-    expect(made).toBeLessThanOrEqual(Math.ceil(seconds) + 2);
-    expect(await redis.client.dbsize()).toBeLessThan(400);
-    const open = await mirror.read(
-      "SELECT count(*) AS n FROM mirror_runs WHERE kind = 'pull' AND error IS NOT NULL",
-    );
-    expect(Number(open[0]?.n)).toBe(0);
-  }, 90_000);
+    for (const [index, kind] of ['pull', 'push'].entries()) {
+      const made = (after[index] ?? 0) - (before[index] ?? 0);
+      expect(made, kind).toBeGreaterThanOrEqual(Math.floor(seconds) - 3 - Math.floor(seconds / 50));
+      expect(made, kind).toBeLessThanOrEqual(Math.ceil(seconds) + 2);
+    }
+    // A pull has one request for each of its two streams.
+    expect(mirror.simulator.requests.runningMax).toBeLessThanOrEqual(2);
+    // Finished jobs are kept, fifty of a kind; then it stays as it is.
+    expect(Math.max(...keys)).toBeLessThan(200);
+    const full = keys.slice(Math.ceil(60 / 2));
+    if (full.length > 0) expect(Math.max(...full) - Math.min(...full)).toBeLessThan(10);
+    await eventually(() => equality(mirror));
+    const failed = await mirror.read('SELECT count(*) AS n FROM mirror_runs WHERE error IS NOT NULL');
+    expect(Number(failed[0]?.n)).toBe(0);
+  }, 400_000);
 });
