@@ -71,6 +71,10 @@ export function createProcesses(options: ProcessesOptions): Processes {
   const timers = new Set<NodeJS.Timeout>();
   let [started, kills] = [0, 0];
 
+  const endAll = (): void => {
+    for (const one of running) one.kill('SIGKILL');
+  };
+  process.once('exit', endAll);
   const later = (ms: number, work: () => void): void => {
     const timer = setTimeout(() => {
       timers.delete(timer);
@@ -187,8 +191,9 @@ export function createProcesses(options: ProcessesOptions): Processes {
     },
     async close() {
       for (const timer of timers) clearTimeout(timer);
-      for (const process of running) process.kill('SIGKILL');
+      endAll();
       await Promise.all([...running].map(({ done }) => done));
+      process.off('exit', endAll);
     },
   };
 }

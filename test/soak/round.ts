@@ -13,16 +13,22 @@ export interface Outcome {
 export async function playRound(options: RoundOptions): Promise<Outcome> {
   const world = await createWorld(options);
   try {
-    await begin(world);
-    for (let spell = 1; spell <= options.size.spells && world.findings.length === 0; spell += 1) {
-      world.trace(`spell ${spell}`);
-      await playTrouble(world, spell);
-      await closeSpell(world);
-    }
+    await playSpells(world).catch((error: unknown) => {
+      world.findings.push(`the round broke off: ${error instanceof Error ? error.stack : error}`);
+    });
     for (const finding of world.findings) world.trace(`FINDING ${finding}`);
     return { findings: world.findings, counts: countsOf(world) };
   } finally {
     await world.close();
+  }
+}
+
+async function playSpells(world: World): Promise<void> {
+  await begin(world);
+  for (let spell = 1; spell <= world.size.spells && world.findings.length === 0; spell += 1) {
+    world.trace(`spell ${spell}`);
+    await playTrouble(world, spell);
+    await closeSpell(world);
   }
 }
 

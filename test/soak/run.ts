@@ -47,10 +47,13 @@ if (
   process.stderr.write('usage: --minutes N --seed S [--engine sqlite|postgres] [--round N]\n');
   process.exit(2);
 }
+// Whatever ends it, the exit's listeners end the children and remove what lies about.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 process.exit(await soak());
 
 async function soak(): Promise<number> {
   const folder = copyProgram();
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const program = join(folder, 'clients-mirror.js');
   const places = await startPlaces(engine as 'sqlite' | 'postgres');
   const redis = await startRedis();
@@ -67,7 +70,6 @@ async function soak(): Promise<number> {
   } finally {
     await redis.close();
     await places.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
   const sorted = Object.fromEntries(Object.entries(totals).sort(([a], [b]) => (a < b ? -1 : 1)));
   process.stdout.write(
@@ -85,6 +87,8 @@ interface Services {
 async function playOne(round: number, { places, redis, program }: Services): ReturnType<typeof playRound> {
   const lines: string[] = [];
   const place = await places.make();
+  const leave = () => void place.close();
+  process.once('exit', leave);
   const beganMs = Date.now();
   try {
     const trace = (line: string) => void lines.push(line);
@@ -96,11 +100,9 @@ async function playOne(round: number, { places, redis, program }: Services): Ret
       process.stdout.write(`round ${round}: ${finding.slice(0, 2_000)}\n`);
     if (outcome.findings.length > 0) tell(round, lines);
     return outcome;
-  } catch (error) {
-    tell(round, lines);
-    throw error;
   } finally {
-    await redis.client.flushall().catch(() => undefined);
+    process.off('exit', leave);
+    await redis.client.flushall();
     await place.close();
   }
 }

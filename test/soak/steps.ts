@@ -156,7 +156,7 @@ function drawFate(world: World): Fate {
   const { chance } = world;
   const afterMs = chance.between(100, 2_500);
   const step = chance.between(1, chance.of([6, 20, 60]));
-  const [write, forMs] = [chance.between(1, 8), chance.between(200, 4_000)];
+  const [write, forMs] = [chance.between(1, chance.of([1, 2, 8])), chance.between(200, 4_000)];
   const kind = chance.weighted({
     lives: 8,
     killed: 3,

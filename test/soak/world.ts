@@ -105,6 +105,8 @@ export async function createWorld(options: RoundOptions): Promise<World> {
   const habits = inRealTime(drawHabits(draw), size.lookbackSeconds * 1000 * LATE_SHARE);
   const skewMs = draw.of([0, 0, 0, 7_200_000, -7_200_000]);
   const folder = mkdtempSync(join(tmpdir(), 'clients-mirror-soak-'));
+  const leave = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', leave);
   const simulator = await startSimulator({
     clients: draw.between(...size.clients),
     seed,
@@ -195,7 +197,8 @@ export async function createWorld(options: RoundOptions): Promise<World> {
       }
       await looker.close();
       await simulator.close();
-      rmSync(folder, { recursive: true, force: true });
+      process.off('exit', leave);
+      leave();
     },
   };
 }
