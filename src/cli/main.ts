@@ -1,26 +1,13 @@
 #!/usr/bin/env node
 /**
- * The executable. It alone ends the process: everything else returns an exit code or throws. What only a
- * running command needs is loaded once there is one, so that `--help` and a mistyped word answer at once.
+ * The executable. It alone ends the process: everything else returns an exit code or throws.
  */
 import { describeFailure } from './failure.ts';
 import { createOutput, type OwnedOutput } from './output.ts';
-import { parseCommandLine } from './program.ts';
-import { COMMANDS, GROUPS } from './table.ts';
-import { readVersion } from './version.ts';
+import { run } from './run.ts';
 
 const stdout = createOutput(process.stdout);
 const stderr = createOutput(process.stderr);
-
-async function main(argv: readonly string[]): Promise<number> {
-  const parsed = parseCommandLine(argv, COMMANDS, { version: readVersion, groups: GROUPS });
-  if (parsed.kind === 'show') {
-    (parsed.isError ? stderr : stdout).write(parsed.text);
-    return parsed.isError ? 2 : 0;
-  }
-  const { runCommand } = await import('./session.ts');
-  return await runCommand(parsed, stdout, stderr);
-}
 
 async function end(exit: number): Promise<void> {
   const lost = await firstLoss([stdout, stderr]);
@@ -52,4 +39,4 @@ function isDebug(argv: readonly string[]): boolean {
 
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
-main(process.argv.slice(2)).then(end, fail);
+run(process.argv.slice(2), { env: process.env, stdout, stderr }).then(end, fail);

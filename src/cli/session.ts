@@ -26,16 +26,23 @@ type Run = Extract<Parsed, { kind: 'run' }>;
 /** A collector that does not answer must not hold a command of a moment, nor a worker beyond its ten seconds. */
 const LAST_SPANS_MS = 1_000;
 
+/** What a command is given of the process that it runs in. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: Output;
+  readonly stderr: Output;
+}
+
 /** @returns the exit code; what the command threw is on `stderr` by then. */
-export async function runCommand(run: Run, stdout: Output, stderr: Output): Promise<number> {
+export async function runCommand(run: Run, { env, stdout, stderr }: Surroundings): Promise<number> {
   const { globals } = run;
   let redact = createRedactor(null);
   const stopping = createStopping();
   const observer = createObserver({
     level: globals.logLevel,
     format: globals.logFormat,
-    isTerminal: stderr.isTerminal && process.env.TERM !== 'dumb',
-    colour: stderr.isTerminal && process.env.TERM !== 'dumb' && !process.env.NO_COLOR,
+    isTerminal: stderr.isTerminal && env.TERM !== 'dumb',
+    colour: stderr.isTerminal && env.TERM !== 'dumb' && !env.NO_COLOR,
     columns: () => stderr.columns(),
     now: () => systemClock.now(),
     redact: (line) => redact(line),
@@ -43,9 +50,9 @@ export async function runCommand(run: Run, stdout: Output, stderr: Output): Prom
   });
   let traces: Traces | null = null;
   try {
-    const config = readConfig(run);
+    const config = readConfig(run, env);
     redact = createRedactor(config);
-    traces = await openTraces(observer.log);
+    traces = await openTraces(env, observer.log);
     // A span of a worker's whole life would never end: its jobs have their own.
     const own = run.command.tracesItself === true ? null : traces;
     const context: CommandContext = {
@@ -61,7 +68,7 @@ export async function runCommand(run: Run, stdout: Output, stderr: Output): Prom
       signal: stopping.signal,
       clock: systemClock,
       // Tests only: the process dies at that point, as by a SIGKILL from outside.
-      faultPoint: parseFaultPoint(process.env.CLIENTS_MIRROR_TEST_KILL_AT ?? '', () =>
+      faultPoint: parseFaultPoint(env.CLIENTS_MIRROR_TEST_KILL_AT ?? '', () =>
         process.kill(process.pid, 'SIGKILL'),
       ),
       isTerminal: stderr.isTerminal,
@@ -82,8 +89,8 @@ export async function runCommand(run: Run, stdout: Output, stderr: Output): Prom
 }
 
 /** OpenTelemetry is loaded where its variables ask for it, and nowhere else. A fault in them costs the traces only. */
-async function openTraces(log: Log): Promise<Traces | null> {
-  const { wanted, problem } = parseTraceWish(process.env);
+async function openTraces(env: Surroundings['env'], log: Log): Promise<Traces | null> {
+  const { wanted, problem } = parseTraceWish(env);
   if (problem !== null) log.warn(problem);
   if (!wanted) return null;
   const { createTraces } = await import('../observe/traces.ts');
@@ -110,10 +117,10 @@ function asStopped(error: unknown, signal: AbortSignal): unknown {
   return aborted ? signal.reason : error;
 }
 
-function readConfig(run: Run): Config {
+function readConfig(run: Run, env: Surroundings['env']): Config {
   if (run.command.ignoresSettings === true) return loadConfig({ env: {} });
   return loadConfig({
-    env: process.env,
+    env,
     file: run.globals.configFile === undefined ? undefined : readSettingsFile(run.globals.configFile),
     flags: run.settings,
     needs: run.command.tolerant === true ? [] : run.command.needs,

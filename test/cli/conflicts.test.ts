@@ -14,7 +14,7 @@ async function sql(text: string): Promise<void> {
 const MANUAL = { MIRROR_CONFLICTS: 'manual' };
 
 beforeAll(async () => {
-  mirror = await startMirror('sqlite', { clients: 10 });
+  mirror = await startMirror('sqlite', { clients: 10 }, 'here');
   await mirror.ok(['backfill']);
   ids = mirror.simulator.source.all().map((row) => row.id);
 });

@@ -12,7 +12,7 @@ async function sql(text: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  mirror = await startMirror('sqlite', { clients: 10 });
+  mirror = await startMirror('sqlite', { clients: 10 }, 'here');
   await mirror.ok(['backfill']);
   id = mirror.simulator.source.all()[0]?.id ?? '';
 });

@@ -6,7 +6,7 @@ import { connectAsUser } from '../support/sqlite.ts';
 let mirror: Mirror;
 
 beforeAll(async () => {
-  mirror = await startMirror('sqlite', { clients: 5 });
+  mirror = await startMirror('sqlite', { clients: 5 }, 'here');
   await mirror.ok(['backfill']);
 });
 afterAll(() => mirror.close());

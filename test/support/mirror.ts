@@ -1,6 +1,6 @@
 /**
  * A whole mirror for a story: the simulator in this process, a warehouse of its own, and the program as child
- * processes. `differences` is the judge: what the warehouse holds against what the source holds, field by field.
+ * processes (or here). `differences` is the judge: what the warehouse holds against what the source holds, field by field.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ import { type Simulator, type SimulatorOptions, startSimulator } from '../../src
 import { openWarehouse } from '../../src/warehouse/open.ts';
 import type { SqlValue, Warehouse } from '../../src/warehouse/warehouse.ts';
 import { type CliResult, type RunningCli, startCli } from './cli.ts';
+import { runHere } from './here.ts';
 import { createTestDatabase } from './postgres.ts';
 
 export const ENGINES = ['sqlite', 'postgres'] as const;
@@ -35,7 +36,12 @@ export interface Mirror {
   close(): Promise<void>;
 }
 
-export async function startMirror(engine: EngineName, options: SimulatorOptions = {}): Promise<Mirror> {
+/** @param runs where `run` and `ok` run: in a process of their own, or here, where that would prove no more. */
+export async function startMirror(
+  engine: EngineName,
+  options: SimulatorOptions = {},
+  runs: 'apart' | 'here' = 'apart',
+): Promise<Mirror> {
   const simulator = await startSimulator({ logMax: 0, ...options });
   const folder = mkdtempSync(join(tmpdir(), 'clients-mirror-'));
   const database = engine === 'postgres' ? await createTestDatabase() : null;
@@ -47,6 +53,8 @@ export async function startMirror(engine: EngineName, options: SimulatorOptions 
   };
   const start = (args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
     startCli(args, { env: { ...env, ...more }, cwd: folder });
+  const run = (args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
+    runs === 'here' ? runHere(args, { ...env, ...more }) : start(args, more).done;
   const withWarehouse = async <T>(work: (warehouse: Warehouse) => Promise<T>): Promise<T> => {
     const warehouse = await openWarehouse({ url: warehouseUrl, schema: 'public', clock: systemClock });
     try {
@@ -61,9 +69,9 @@ export async function startMirror(engine: EngineName, options: SimulatorOptions 
     env,
     folder,
     start,
-    run: (args, more) => start(args, more).done,
+    run,
     async ok(args, more) {
-      const result = await start(args, more).done;
+      const result = await run(args, more);
       expect(result, `${args.join(' ')}: ${result.stderr}`).toMatchObject({ exit: 0, signal: null });
       return result;
     },
