@@ -4,6 +4,14 @@ import { editedRows } from './002-edited-rows.ts';
 import { sweeps } from './003-sweeps.ts';
 import { latenessAndDrift } from './004-lateness-and-drift.ts';
 import { sweepIndex } from './005-sweep-index.ts';
+import { capture } from './006-capture.ts';
 import type { Migration } from './migration.ts';
 
-export const MIGRATIONS: readonly Migration[] = [initial, editedRows, sweeps, latenessAndDrift, sweepIndex];
+export const MIGRATIONS: readonly Migration[] = [
+  initial,
+  editedRows,
+  sweeps,
+  latenessAndDrift,
+  sweepIndex,
+  capture,
+];

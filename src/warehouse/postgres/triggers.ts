@@ -28,8 +28,11 @@ const BOOKKEEPING = [
 
 const WRITABLE = FIELDS.filter((field) => field.writable);
 const READ_ONLY = FIELDS.filter((field) => !field.writable);
-/** Fields that a trigger compares in one go. */
-const GROUP = 6;
+/** Writable fields that a trigger compares in one go. */
+const GROUP_SIZE = 6;
+const GROUPS = Array.from({ length: Math.ceil(WRITABLE.length / GROUP_SIZE) }, (_, index) =>
+  WRITABLE.slice(index * GROUP_SIZE, (index + 1) * GROUP_SIZE),
+);
 const OWN = "current_setting('mirror.own', true) = 'on'";
 const NOW = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '0Z'`;
 /** NOTIFY takes names of at most 63 bytes. */
@@ -49,7 +52,7 @@ AS 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'`,
     ...trigger(schema, {
       name: 'update',
       when: `BEFORE UPDATE ON clients FOR EACH ROW WHEN ((NEW._revision > OLD._revision AND ${OWN}) IS NOT TRUE)`,
-      declare: 'base jsonb := coalesce(OLD._base, jsonb_build_object()); touched boolean := false;',
+      declare: updateVariables(),
       body: updateBody(schema),
     }),
     ...trigger(schema, {
@@ -69,7 +72,7 @@ AS 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'`,
       name: 'delete',
       when: `BEFORE DELETE ON clients FOR EACH ROW WHEN (OLD._revision <> ${DELETE_MARK})`,
       declare: '',
-      body: deleteBody(),
+      body: deleteBody(schema),
     }),
     ...trigger(schema, {
       name: 'deleted',
@@ -77,7 +80,6 @@ AS 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'`,
       declare: '',
       body: `INSERT INTO mirror_deletes (id, values_json, at) VALUES (OLD.id::text, ${deletedJson()}, ${NOW})
     ON CONFLICT (id) DO UPDATE SET values_json = excluded.values_json, at = excluded.at, parked = 0;
-  ${tell(schema)}
   RETURN NULL;`,
     }),
     ...trigger(schema, {
@@ -121,51 +123,55 @@ function refuse(message: string, condition: string): string {
 
 /**
  * The settings as one text, read once a command of the user's and kept for its other rows in a setting of the
- * transaction: a look at the table for each row cost more than all the rest.
+ * transaction: a look at the table for each row cost more than all the rest. The workers are told then, too.
  */
-const SETTINGS = `settings := current_setting('mirror.settings', true);
-  IF starts_with(settings, statement_timestamp()::text || ' ') IS NOT TRUE THEN
-    SELECT set_config('mirror.settings', statement_timestamp()::text || ' ' || string_agg(name || '=' || value, ' '), true)
+function settings(schema: string): string {
+  // Of this table: one command may edit two mirrors.
+  const command = "statement_timestamp()::text || ' ' || TG_RELID || ' '";
+  return `settings := current_setting('mirror.settings', true);
+  IF starts_with(settings, ${command}) IS NOT TRUE THEN
+    SELECT set_config('mirror.settings', ${command} || coalesce(string_agg(name || '=' || value, ' '), ''), true)
       INTO settings FROM mirror_settings WHERE name IN ('push', 'push_deletes', 'excluded');
+    PERFORM pg_notify(${quoteText(editsChannel(schema))}, '');
   END IF;`;
+}
 
 /** SQL: do the settings say this? Neither flag's text can stand in the list of excluded fields. */
 function isSet(text: string): string {
   return `coalesce(position(${quoteText(text)} IN settings), 0) > 0`;
 }
 
-/** Postgres sends equal notifications of a transaction once. */
-function tell(schema: string): string {
-  return `PERFORM pg_notify(${quoteText(editsChannel(schema))}, '');`;
-}
-
 function updateBody(schema: string): string {
   const rows = (row: string) => `ROW(${BOOKKEEPING.map((column) => `${row}.${column}`).join(', ')})`;
   return [
     refuse(MESSAGES.stale, `${rows('NEW')} IS DISTINCT FROM ${rows('OLD')}`),
-    ...whereChanged(READ_ONLY, (field) => refuse(MESSAGES.readOnlyColumn(field.column), changed(field))),
-    SETTINGS,
-    ...whereChanged(WRITABLE, captureField),
-    'IF NOT touched THEN RETURN NEW; END IF;',
+    `IF ${anyChanged(READ_ONLY)} THEN
+    ${READ_ONLY.map((field) => refuse(MESSAGES.readOnlyColumn(field.column), changed(field))).join('\n    ')}
+  END IF;`,
+    `IF NOT (${GROUPS.map((_, index) => `touched${index}`).join(' OR ')}) THEN RETURN NEW; END IF;`,
+    settings(schema),
+    ...GROUPS.map(
+      (group, index) => `IF touched${index} THEN
+    ${group.map(captureField).join('\n    ')}
+  END IF;`,
+    ),
     refuse(MESSAGES.readOnlyMirror, isSet('push=false')),
     refuse(MESSAGES.tombstoned, 'OLD._deleted_at IS NOT NULL'),
     'IF OLD._create IS NULL THEN NEW._base := base; END IF;',
     'NEW._edits := OLD._edits + 1;',
     `NEW._edited_at := coalesce(OLD._edited_at, ${NOW});`,
-    tell(schema),
     'RETURN NEW;',
   ].join('\n  ');
 }
 
-/** A statement for each field that may have changed. Most have not: one look tells so of several. */
-function whereChanged(fields: readonly Field[], act: (field: Field) => string): string[] {
-  const groups = [];
-  for (let at = 0; at < fields.length; at += GROUP) groups.push(fields.slice(at, at + GROUP));
-  return groups.map(
-    (group) => `IF ${group.map(changed).join(' OR ')} THEN
-    ${group.map(act).join('\n    ')}
-  END IF;`,
-  );
+/** Most fields of a row have not changed: one look tells so of several. */
+function updateVariables(): string {
+  const touched = GROUPS.map((group, index) => `touched${index} boolean := ${anyChanged(group)};`);
+  return [`base jsonb := coalesce(OLD._base, '{}');`, ...touched].join(' ');
+}
+
+function anyChanged(fields: readonly Field[]): string {
+  return fields.map(changed).join(' OR ');
 }
 
 function changed(field: Field): string {
@@ -176,7 +182,6 @@ function changed(field: Field): string {
 function captureField(field: Field): string {
   const name = quoteText(field.name);
   return `IF ${changed(field)} THEN
-    touched := true;
     ${[refuse(MESSAGES.excluded(field.column), isExcluded(field)), ...misfits(field)].join('\n    ')}
     IF NOT jsonb_exists(base, ${name}) THEN base := base || jsonb_build_object(${name}, OLD.${field.column}); END IF;
   END IF;`;
@@ -188,7 +193,7 @@ function insertBody(schema: string): string {
   return [
     // A known id: ON CONFLICT makes it an UPDATE, which has its own trigger, or the primary key refuses it.
     'IF EXISTS (SELECT FROM clients WHERE id = NEW.id) THEN RETURN NEW; END IF;',
-    SETTINGS,
+    settings(schema),
     refuse(MESSAGES.mine, given),
     refuse(MESSAGES.readOnlyMirror, isSet('push=false')),
     refuse(
@@ -212,7 +217,6 @@ function insertBody(schema: string): string {
   END IF;`,
     'NEW._edits := 1;',
     `NEW._edited_at := ${NOW};`,
-    tell(schema),
     'RETURN NEW;',
   ].join('\n  ');
 }
@@ -240,9 +244,9 @@ function misfits(field: Field): string[] {
   return found;
 }
 
-function deleteBody(): string {
+function deleteBody(schema: string): string {
   return [
-    SETTINGS,
+    settings(schema),
     refuse(MESSAGES.readOnlyMirror, isSet('push=false')),
     refuse(
       MESSAGES.beingCreated,

@@ -161,6 +161,38 @@ describe('an edit in Postgres', () => {
     await expect.poll(() => heard).toEqual([editsChannel(test.schema)]);
   });
 
+  it('is told after a savepoint took back an earlier one', async () => {
+    const heard: string[] = [];
+    const listener = await test.client();
+    listener.on('notification', ({ channel }) => heard.push(channel));
+    await listener.query(`LISTEN "${editsChannel(test.schema)}"`);
+    await user.query(`DO $$ BEGIN
+      BEGIN UPDATE clients SET fax = '1'; RAISE EXCEPTION 'taken back'; EXCEPTION WHEN raise_exception THEN NULL; END;
+      UPDATE clients SET fax = '2';
+    END $$`);
+    await expect.poll(() => heard).toEqual([editsChannel(test.schema)]);
+  });
+
+  it('heeds a setting from the next command on, in a transaction that is open as well', async () => {
+    await user.query('BEGIN');
+    await user.query("UPDATE clients SET fax = '1'");
+    await warehouse.commit([statement("INSERT INTO mirror_settings (name, value) VALUES ('push', 'false')")]);
+    await expect(user.query("UPDATE clients SET fax = '2'")).rejects.toThrow('this mirror is read-only');
+    await user.query('ROLLBACK');
+  });
+
+  it('heeds the settings of its own mirror where one command edits two', async () => {
+    const other = await postgres.make();
+    const second = await other.open();
+    await writeRows(second, [client({ id })]);
+    await second.commit([statement("INSERT INTO mirror_settings (name, value) VALUES ('push', 'false')")]);
+    const both = `WITH one AS (UPDATE "${test.schema}".clients SET fax = '1' RETURNING id)
+      UPDATE "${other.schema}".clients c SET fax = '1' FROM one WHERE c.id = one.id`;
+    await expect(user.query(both)).rejects.toThrow('this mirror is read-only');
+    await second.close();
+    await other.dispose();
+  });
+
   it('saves a row as it was read only while nothing else has changed it', async () => {
     await user.query('CREATE TABLE read_before AS SELECT * FROM clients');
     await user.query("UPDATE clients SET fax = '1'");
