@@ -39,7 +39,7 @@ describe('the API', () => {
     ['an unknown field', { extraField: { name: 'nickName', value: 'Bo' } }],
   ];
   it.each(transient)('gets over %s by itself', async (_, faults) => {
-    mirror = await startMirror('sqlite', { clients: 60, faults });
+    mirror = await startMirror('sqlite', { clients: 60, faults }, 'here');
     await mirror.ok(['sync']);
     expect(await mirror.differences()).toEqual([]);
   });
@@ -53,7 +53,7 @@ describe('the API', () => {
     ['an ignored $orderby', { ignoreOrderby: true }, /\$orderby/],
   ];
   it.each(fatal)('ends clearly on %s, and the next run goes on', async (_, faults, words) => {
-    mirror = await startMirror('sqlite', { clients: 60 });
+    mirror = await startMirror('sqlite', { clients: 60 }, 'here');
     await mirror.ok(['sync']);
     for (const id of mirror.simulator.source.all().map((row) => row.id))
       mirror.simulator.source.update(id, { fax: '2' });
@@ -66,10 +66,8 @@ describe('the API', () => {
   });
 
   it('reads a page that is too large in smaller ones', async () => {
-    mirror = await startMirror('sqlite', {
-      clients: 60,
-      faults: { hugeBody: { after: 5, times: 1, bytes: 60_000_000, on: ['list'] } },
-    });
+    const hugeBody = { after: 5, times: 1, bytes: 60_000_000, on: ['list'] } as const;
+    mirror = await startMirror('sqlite', { clients: 60, faults: { hugeBody } }, 'here');
     await mirror.ok(['sync']);
     expect(await mirror.differences()).toEqual([]);
   });
@@ -103,7 +101,7 @@ describe('the API', () => {
 
 describe.each(ENGINES)('rows that do not fit, on %s', (engine) => {
   it('stand in quarantine with their reason while the others land, and leave it once they are good', async () => {
-    mirror = await startMirror(engine, { clients: 40, pageCap: 10 });
+    mirror = await startMirror(engine, { clients: 40, pageCap: 10 }, 'here');
     const { source } = mirror.simulator;
     const [noId, wrongType, broken] = source.all().map((row) => row.id) as [string, string, string];
     source.spoil(noId, { id: undefined });
@@ -124,7 +122,7 @@ describe.each(ENGINES)('rows that do not fit, on %s', (engine) => {
   });
 
   it('keep U+0000 where it can be kept, else quarantine the row', async () => {
-    mirror = await startMirror(engine, { clients: 5 });
+    mirror = await startMirror(engine, { clients: 5 }, 'here');
     const [id = ''] = mirror.simulator.source.all().map((row) => row.id);
     mirror.simulator.source.update(id, { fax: 'a\0b' });
     await mirror.ok(['sync']);
@@ -134,7 +132,7 @@ describe.each(ENGINES)('rows that do not fit, on %s', (engine) => {
   });
 
   it('mirror a stamp of the year 2099, which never becomes the cursor', async () => {
-    mirror = await startMirror(engine, { clients: 30 });
+    mirror = await startMirror(engine, { clients: 30 }, 'here');
     const [id = '', other = ''] = mirror.simulator.source.all().map((row) => row.id);
     mirror.simulator.source.update(id, { fax: 'far' }, { updatedOn: '2099-01-01T00:00:00.0000000Z' });
     await mirror.ok(['sync']);
@@ -198,7 +196,7 @@ describe('the warehouse', () => {
   });
 
   it.each(ENGINES)('touches nothing of a foreign table clients on %s', async (engine) => {
-    mirror = await startMirror(engine, { clients: 5 });
+    mirror = await startMirror(engine, { clients: 5 }, 'here');
     const foreign = await startForeign(engine, mirror);
     expectClear(await mirror.run(['sync']), 2, /clients/);
     expect(await foreign()).toEqual([{ id: 1 }]);
