@@ -128,16 +128,8 @@ const ODD: Readonly<Record<Kind, readonly string[]>> = {
   ],
 };
 
-const BOOKKEEPING = [
-  '_revision',
-  '_edits',
-  '_edited_at',
-  '_base',
-  '_parked',
-  '_create',
-  '_deleted_at',
-  '_extra',
-];
+// Not _revision: in SQLite a statement that forges one above the counter passes for the mirror's own.
+const BOOKKEEPING = ['_edits', '_edited_at', '_base', '_parked', '_create', '_deleted_at', '_extra'];
 
 interface Assignment {
   readonly column: string;
