@@ -116,3 +116,18 @@ export function noteMissed(id: string, at: Instant, waitSeconds: number): Statem
     ON CONFLICT (id) DO UPDATE SET seen = ${mark}, ${keep('seen_at')}, ${keep('due_at')}`;
   return statement(sql, [id, GONE, at, addSeconds(at, waitSeconds), missedMark({ listings: 1 }), at]);
 }
+
+/**
+ * Lists an id that was proved gone, but whose row could not be written just then: due at once. It is no sign of the
+ * client, so that a 404 noted before still counts.
+ */
+export function listGone(id: string, at: Instant): Statement {
+  const [before, after] = ['mirror_refetch.listings', '(mirror_refetch.listings + 1)'].map(
+    (listings) => `'${GONE} ' || ${listings}`,
+  );
+  const sql = `INSERT INTO mirror_refetch (id, reason, listed_at, due_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET listings = mirror_refetch.listings + 1,
+      due_at = CASE WHEN mirror_refetch.due_at < excluded.due_at THEN mirror_refetch.due_at ELSE excluded.due_at END,
+      seen = CASE WHEN mirror_refetch.seen = ${before} THEN ${after} ELSE mirror_refetch.seen END`;
+  return statement(sql, [id, GONE, at, at]);
+}

@@ -3,7 +3,7 @@
 import { isRejected } from '../clients/record.ts';
 import { type Finding, type Outcome, readOpenFindings, settleFinding } from '../ledger/findings.ts';
 import { readMirrored } from '../ledger/mirrored.ts';
-import { GONE, listRefetch, noteMissed, readListings } from '../ledger/refetch.ts';
+import { listGone, noteMissed, readListings } from '../ledger/refetch.ts';
 import { findDoubtful, type Proof, planGone } from '../rows/gone.ts';
 import { inLanes } from '../rows/lanes.ts';
 import { planPage, tally } from '../rows/planPage.ts';
@@ -59,9 +59,7 @@ async function confirmBatch(context: SweepContext, found: readonly Finding[]): P
       return [settle('deleted')];
     }
     // Doubtful, edited here, held by a user, or written meanwhile: whoever may settle it asks the source again.
-    const again = doubtful.has(id)
-      ? noteMissed(id, read.at, options.lookbackSeconds)
-      : listRefetch(id, GONE, read.at);
+    const again = doubtful.has(id) ? noteMissed(id, read.at, options.lookbackSeconds) : listGone(id, read.at);
     return [again, settle('waiting')];
   });
   await warehouse.commit(writes, lease);
