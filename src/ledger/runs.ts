@@ -69,9 +69,9 @@ export function dropRun(id: number): Statement {
   return statement('DELETE FROM mirror_runs WHERE id = ?', [id]);
 }
 
-/** Forgets finished runs older than `before`, but never the last of a kind. */
+/** Forgets runs older than `before`, those too that nobody ended, but never the last of a kind. */
 export function pruneRuns(before: Instant): Statement {
-  const sql = `DELETE FROM mirror_runs WHERE finished_at < ?
+  const sql = `DELETE FROM mirror_runs WHERE coalesce(finished_at, started_at) < ?
     AND id NOT IN (SELECT max(id) FROM mirror_runs GROUP BY kind)`;
   return statement(sql, [before]);
 }
