@@ -47,6 +47,22 @@ describeBoth('a create whose client was removed at the source', (begin) => {
     expect(await world.sql('SELECT * FROM mirror_pushes')).toEqual([]);
   });
 
+  it('that came back is mirrored, and is one row with the dead letter once that is set free', async () => {
+    const world = await begin();
+    const made = await lose(world, "'CRM one'");
+    world.simulator.source.restore(made);
+    world.simulator.source.update(made.id, { workPhone: '1' });
+    await world.sync();
+    expect(await world.row(made.id)).toMatchObject({ work_phone: '1', _create: null });
+    expect(await here(world)).toHaveLength(2);
+    expect(await world.sql('SELECT * FROM mirror_refetch')).toEqual([]);
+    await world.sql('UPDATE clients SET fico = 700 WHERE _create IS NOT NULL');
+    await world.push();
+    await world.push();
+    expect(atSource(world)).toMatchObject([{ id: made.id, fico: 700, workPhone: '1' }]);
+    expect(await here(world)).toMatchObject([{ id: made.id, fico: 700, _create: null, _base: null }]);
+  });
+
   it('is made anew, once, where a person wants it again', async () => {
     const world = await begin();
     const made = await lose(world, "'CRM one'");

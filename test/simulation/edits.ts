@@ -548,7 +548,11 @@ async function reconcileOnce(
   )
     return;
   counts.checked += 1;
-  for (const finding of await readDifferences(accountOf(world), { isSwept: true, fields: deep }))
+  for (const finding of await readDifferences(accountOf(world), {
+    isSwept: true,
+    fields: deep,
+    edited: false,
+  }))
     world.findings.push(`(g) ${told}, but ${finding}`);
 }
 

@@ -55,9 +55,9 @@ const CLEAN = 'c._base IS NULL AND c._create IS NULL';
 const FRESH = `(${STAMP('i')} > ${STAMP('c')} OR (($3::boolean OR ${STAMP('i')} = ${STAMP('c')}) AND c._revision <= $1))`;
 const SAME = `c._deleted_at IS NULL AND (${list('c', COMPARED)}) IS NOT DISTINCT FROM (${list('i', COMPARED)})`;
 
-/** A dead letter that never got there makes nobody wait who has its externalId. */
-const IS_DEAD =
-  'p._parked IS NOT DISTINCT FROM p._edits AND NOT EXISTS (SELECT FROM mirror_pushes m WHERE m.id = p.id::text AND m.sent IS NOT NULL)';
+/** A dead letter that never got there, or is gone from there, makes nobody wait who has its externalId. */
+const IS_DEAD = `p._parked IS NOT DISTINCT FROM p._edits AND NOT EXISTS (SELECT FROM mirror_pushes m
+  WHERE m.id = p.id::text AND m.sent IS NOT NULL AND m.before::json ->> 'gone' IS NULL)`;
 
 /** $1 noted, $2 at, $3 believed, $4 … one array a column; $4 is the ids. */
 const UPSERT = `WITH input AS MATERIALIZED (

@@ -127,9 +127,9 @@ function deletedHere(statements: Statements, rows: readonly ClientRecord[]): Rea
 function beingCreated(statements: Statements, rows: readonly ClientRecord[]): ReadonlySet<SqlValue> {
   if (isEmpty(statements, 'clients WHERE _create IS NOT NULL')) return NONE;
   const key = 'lower(trim(external_id))';
-  // A dead letter that never got there makes nobody wait who has its externalId.
-  const isDead =
-    '_parked IS _edits AND NOT EXISTS (SELECT 1 FROM mirror_pushes m WHERE m.id = clients.id AND m.sent IS NOT NULL)';
+  // A dead letter that never got there, or is gone from there, makes nobody wait who has its externalId.
+  const isDead = `_parked IS _edits AND NOT EXISTS (SELECT 1 FROM mirror_pushes m
+    WHERE m.id = clients.id AND m.sent IS NOT NULL AND json_extract(m.before, '$.gone') IS NULL)`;
   const sql = `SELECT ${key} FROM clients
     WHERE _create IS NOT NULL AND ${key} IN (${marks(rows.length)}) AND NOT (${isDead})`;
   return column(statements, sql, rows.map(keyOf));
