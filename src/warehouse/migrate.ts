@@ -1,10 +1,12 @@
 /**
  * Brings a warehouse to this program's schema. Migrations are numbered and only ever appended; each runs once,
- * in a transaction of its own that shuts out every other migrator, so that twenty processes may start at once.
+ * in a transaction of its own (all of them in one where there is nothing yet) that shuts out every other migrator, so
+ * that twenty processes may start at once.
  * A database that holds our names without our ledger of migrations is somebody else's: nothing is touched.
  */
 import { SyncError } from '../errors.ts';
 import type { Dialect } from './dialect.ts';
+import type { Migration } from './migrations/migration.ts';
 import { MIGRATIONS } from './migrations/migrations.ts';
 import { TABLES } from './tables.ts';
 
@@ -38,25 +40,33 @@ export async function migrate(
   onStep: (name: string) => Promise<void> = async () => undefined,
 ): Promise<void> {
   if ((await readVersion(runner)) === SCHEMA_VERSION) return;
-  const execute = async (sql: string): Promise<void> => {
-    await runner.execute(sql);
-    await onStep('in migration');
-  };
   for (const migration of MIGRATIONS) {
     await onStep('before migration');
     await runner.exclusively(async () => {
       // Read again under the lock: another process may have been first.
       const version = await readVersion(runner);
       if (version >= migration.number) return;
-      if (version === 0) {
-        await execute(`CREATE TABLE ${LEDGER} (number INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL)`);
+      for (const sql of planStatements(runner, version === 0 ? 'new' : migration)) {
+        await runner.execute(sql);
+        await onStep('in migration');
       }
-      await execute(`INSERT INTO ${LEDGER} (number, name) VALUES (${migration.number}, '${migration.name}')`);
-      for (const sql of migration.up(runner.dialect)) await execute(sql);
-      if (migration.number === SCHEMA_VERSION) for (const sql of runner.triggers) await execute(sql);
     });
     await onStep('after migration');
   }
+}
+
+/** A new warehouse is made whole: a table clients without its triggers would take edits that nobody notes. */
+function planStatements({ dialect, triggers }: MigrationRunner, what: Migration | 'new'): readonly string[] {
+  const missing = what === 'new' ? MIGRATIONS : [what];
+  const ledger = `CREATE TABLE ${LEDGER} (number INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL)`;
+  return [
+    ...(what === 'new' ? [ledger] : []),
+    ...missing.flatMap(({ number, name, up }) => [
+      `INSERT INTO ${LEDGER} (number, name) VALUES (${number}, '${name}')`,
+      ...up(dialect),
+    ]),
+    ...(missing.at(-1)?.number === SCHEMA_VERSION ? triggers : []),
+  ];
 }
 
 /**

@@ -39,7 +39,10 @@ export async function closeSpell(world: World): Promise<void> {
 async function makePeace(world: World): Promise<void> {
   const { simulator, processes, tokens, users, habits, chance, spoiled, trace } = world;
   trace('peace');
-  simulator.setFaults(chance.is(0.5) ? habits.faults : {});
+  // A source that had a field and has it no more is no peace.
+  const { extraField } = habits.faults;
+  const fields = extraField === undefined ? {} : { extraField };
+  simulator.setFaults(chance.is(0.5) ? habits.faults : fields);
   tokens.publish();
   for (const user of users) await user.endLingering('COMMIT');
   world.lingering.length = 0;
