@@ -158,7 +158,7 @@ function drawFate(world: World): Fate {
   const step = chance.between(1, chance.of([6, 20, 60]));
   const [write, forMs] = [chance.between(1, chance.of([1, 2, 8])), chance.between(200, 4_000)];
   const kind = chance.weighted({
-    lives: 8,
+    lives: 5,
     killed: 3,
     killedAtStep: 4,
     killedAtWrite: 3,
