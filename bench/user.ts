@@ -8,6 +8,8 @@ type Row = Readonly<Record<string, unknown>>;
 export interface User {
   rows(sql: string): Promise<readonly Row[]>;
   triggers(on: boolean): Promise<void>;
+  /** Writes the database anew, without the traces of earlier statements. */
+  rewrite(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -35,6 +37,10 @@ function openSqliteUser(path: string): User {
       const wanted = SQLITE_TRIGGERS.filter((sql) => on || sql.startsWith('DROP'));
       for (const sql of wanted) db().exec(sql);
     },
+    async rewrite() {
+      db().exec('VACUUM');
+      db().pragma('wal_checkpoint(TRUNCATE)');
+    },
     async close() {
       open?.close();
     },
@@ -52,6 +58,10 @@ async function openPostgresUser(url: string): Promise<User> {
       );
       const mode = on ? 'ENABLE ALWAYS' : 'DISABLE';
       for (const { tgname } of rows) await client.query(`ALTER TABLE clients ${mode} TRIGGER "${tgname}"`);
+    },
+    async rewrite() {
+      await client.query('VACUUM (FULL, ANALYZE) clients');
+      await client.query('CHECKPOINT');
     },
     close: () => client.end(),
   };
