@@ -8,30 +8,37 @@ import { quarantineKey } from '../quarantineKey.ts';
 import type { Lease, QuarantineWrite, Write, WriteResult } from '../warehouse.ts';
 import { inOrder, type Send } from './connection.ts';
 import { sendFence } from './lease.ts';
-import { writeRows } from './rows.ts';
+import { type Habit, writeRows } from './rows.ts';
 import { numberParameters } from './values.ts';
 
 /** The body of a transaction that does all writes. Throws pg's own error, or LEASE_LOST or EXPECTATION. */
 export async function commit(
   send: Send,
-  writes: readonly Write[],
-  lease: Lease | undefined,
+  { writes, lease, habit }: { writes: readonly Write[]; lease: Lease | undefined; habit: Habit },
 ): Promise<readonly WriteResult[]> {
   const fence = lease === undefined ? Promise.resolve() : sendFence(send, lease);
-  const [fenced, results] = await Promise.allSettled([
-    fence,
-    inOrder(writes.map((write) => apply(send, write))),
-  ]);
+  const [fenced, results] = await Promise.allSettled([fence, applyAll(send, writes, habit)]);
   // A lost lease first: it explains what else may have gone wrong.
   if (fenced.status === 'rejected') throw fenced.reason;
   if (results.status === 'rejected') throw results.reason;
   return results.value;
 }
 
-function apply(send: Send, write: Write): Promise<WriteResult> {
+/** Sent without waiting, but for what comes behind rows whose first statement may not have been the last. */
+async function applyAll(send: Send, writes: readonly Write[], habit: Habit): Promise<readonly WriteResult[]> {
+  const sent: Promise<WriteResult>[] = [];
+  for (const write of writes) {
+    const mayGoOn = write.kind === 'rows' && habit.allNew;
+    sent.push(apply(send, write, habit));
+    if (mayGoOn) await Promise.allSettled(sent);
+  }
+  return inOrder(sent);
+}
+
+function apply(send: Send, write: Write, habit: Habit): Promise<WriteResult> {
   switch (write.kind) {
     case 'rows':
-      return writeRows(send, write);
+      return writeRows(send, write, habit);
     case 'quarantine':
       return quarantine(send, write);
     case 'tombstone':

@@ -11,6 +11,7 @@ import type { Warehouse } from '../warehouse.ts';
 import { commit } from './commit.ts';
 import { type Connection, createConnection, type Send } from './connection.ts';
 import { acquireLease, releaseLease, renewLease } from './lease.ts';
+import type { Habit } from './rows.ts';
 import { postgresTriggers } from './triggers.ts';
 import { numberParameters, quoteName } from './values.ts';
 
@@ -38,12 +39,13 @@ export async function openPostgres(options: OpenOptions): Promise<Warehouse> {
 function createWarehouse(connection: Connection, holder: string): Warehouse {
   const read: Warehouse['read'] = async ({ sql, params }) =>
     (await connection.read(numberParameters(sql), params)).rows;
+  const habit: Habit = { allNew: false };
   return {
     kind: 'postgres',
     acceptsNul: false,
     label: connection.label,
     read,
-    commit: (writes, lease) => connection.write((send) => commit(send, writes, lease)),
+    commit: (writes, lease) => connection.write((send) => commit(send, { writes, lease, habit })),
     revision: async () => Number((await connection.read(REVISION, [])).rows[0]?.value),
     acquireLease: (name, ttlMs) => connection.write((send) => acquireLease(send, { name, holder, ttlMs })),
     renewLease: (lease, ttlMs) => connection.write((send) => renewLease(send, lease, ttlMs)),

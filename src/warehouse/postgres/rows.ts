@@ -1,7 +1,8 @@
 /**
- * A page of the source on its way into `clients`: one statement, one plan, set-based over arrays.
+ * A page of the source on its way into `clients`: one statement, one plan, set-based over arrays. A page in a row of
+ * pages that held nothing but new clients, as in a first backfill, is tried with a plain insert before.
  *
- * It inserts first, which is all it may ever wait for, while it holds nothing that a user could want; then it locks
+ * The statement inserts first, which is all it may ever wait for, while it holds nothing that a user could want; then it locks
  * what is free of the rows that differ and skips the rest; then it writes those. What it could not take is
  * listed in `mirror_refetch` in the same statement. Rows that are the same are only read: no lock, no dead tuple.
  */
@@ -59,10 +60,19 @@ const SAME = `c._deleted_at IS NULL AND (${list('c', COMPARED)}) IS NOT DISTINCT
 const IS_DEAD = `p._parked IS NOT DISTINCT FROM p._edits AND NOT EXISTS (SELECT FROM mirror_pushes m
   WHERE m.id = p.id::text AND m.sent IS NOT NULL AND m.before::json ->> 'gone' IS NULL)`;
 
+/**
+ * Clients nobody here knows, one array a column; $1 is the ids. Writes none where one of them is known, whose lock
+ * it might have to wait for, or where a delete or a create of a user's would have to be looked at.
+ */
+const INSERT = `INSERT INTO clients (${NAMES.join(', ')}, _revision)
+  SELECT ${list('i', NAMES)}, (SELECT ${NEXT_REVISION}) FROM (${inputFrom(1)}) i
+  WHERE NOT EXISTS (SELECT FROM clients WHERE id = ANY ($1::uuid[]))
+    AND NOT EXISTS (SELECT FROM mirror_deletes) AND NOT EXISTS (SELECT FROM clients WHERE _create IS NOT NULL)
+  ORDER BY i.id ON CONFLICT (id) DO NOTHING`;
+
 /** $1 noted, $2 at, $3 believed, $4 … one array a column; $4 is the ids. */
 const UPSERT = `WITH input AS MATERIALIZED (
-  SELECT * FROM unnest(${COLUMNS.map(({ type }, index) => `$${FIRST_ARRAY + index}::${type}[]`).join(', ')})
-    AS i (${NAMES.join(', ')})
+  ${inputFrom(FIRST_ARRAY)}
 ), counter AS MATERIALIZED (
   SELECT ${NEXT_REVISION} AS value
 ), known AS MATERIALIZED (
@@ -108,6 +118,10 @@ const UPSERT = `WITH input AS MATERIALIZED (
 SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT count(*) FROM updated) AS updated,
   (SELECT count(*) FROM listed) AS deferred`;
 
+/** Planned without its parameters, a page looks like ten rows, which would be joined each with each. */
+const JOIN_BY_HASH = 'SET LOCAL enable_nestloop = off';
+const JOIN_AS_BEFORE = 'SET LOCAL enable_nestloop TO DEFAULT';
+
 /**
  * Afterwards, with a view of its own: what of these ids is in quarantine, and what a user's delete that committed
  * between the statement's view and its insert has put on `mirror_deletes`. Both are rare; each has its statement.
@@ -120,25 +134,40 @@ const MARK_SLIPPED_IN = `UPDATE clients SET _revision = ${DELETE_MARK}
   WHERE id = ANY ($1::uuid[]) AND _base IS NULL AND _create IS NULL`;
 const DELETE_SLIPPED_IN = `DELETE FROM clients WHERE id = ANY ($1::uuid[]) AND _revision = ${DELETE_MARK}`;
 
-/** Writes the rows inside a transaction of the caller. All but the rare last statement are sent at once. */
-export async function writeRows(send: Send, write: RowsWrite): Promise<RowsResult> {
+/** What the pages so far were like: only a guess at what is quick for the next. */
+export interface Habit {
+  allNew: boolean;
+}
+
+/** Writes the rows inside a transaction of the caller. */
+export async function writeRows(send: Send, write: RowsWrite, habit: Habit): Promise<RowsResult> {
   const rows = newestOfEach(write.rows);
   if (rows.length === 0) return { inserted: 0, updated: 0, unchanged: 0, deferred: 0 };
   const ids = binaryArray('text', rows, (row) => row.id);
   const arrays = COLUMNS.map(({ type, value }) => binaryArray(type, rows, value));
-  const [counts, look] = await inOrder([
-    send(UPSERT, [write.noted, write.at, write.trust === 'believed', ...arrays]),
-    send(LOOK, [ids]),
-  ]);
-  await tidy(send, rows, look?.rows ?? [], write.trust);
-  const { inserted, updated, deferred } = counts?.rows[0] ?? {};
-  const [wasNew, wasOld, wasListed] = [Number(inserted), Number(updated), Number(deferred)];
-  return {
-    inserted: wasNew,
-    updated: wasOld,
-    deferred: wasListed,
-    unchanged: write.rows.length - wasNew - wasOld - wasListed,
-  };
+  let [inserted, updated, deferred] = [0, 0, 0];
+  let found: Answer['rows'] = [];
+  if (habit.allNew) {
+    const [quick, look] = await inOrder([send(INSERT, arrays), send(LOOK, [ids])]);
+    [inserted, found] = [quick?.count ?? 0, look?.rows ?? []];
+  }
+  if (inserted < rows.length) {
+    // Rows that the plain insert wrote are met as equal ones.
+    const params = [write.noted, write.at, write.trust === 'believed', ...arrays];
+    const [, counts, , look] = await inOrder([
+      send(JOIN_BY_HASH),
+      send(UPSERT, params),
+      send(JOIN_AS_BEFORE),
+      send(LOOK, [ids]),
+    ]);
+    const became = counts?.rows[0];
+    inserted += Number(became?.inserted);
+    [updated, deferred] = [Number(became?.updated), Number(became?.deferred)];
+    found = look?.rows ?? [];
+  }
+  habit.allNew = inserted === rows.length;
+  await tidy(send, rows, found, write.trust);
+  return { inserted, updated, deferred, unchanged: write.rows.length - inserted - updated - deferred };
 }
 
 async function tidy(
@@ -163,6 +192,11 @@ async function tidy(
   if (slippedIn.length > 0) {
     await inOrder([send(MARK_SLIPPED_IN, [slippedIn]), send(DELETE_SLIPPED_IN, [slippedIn])]);
   }
+}
+
+/** One row an element, the first array being parameter `first`. In the target list, where nothing is kept aside. */
+function inputFrom(first: number): string {
+  return `SELECT ${COLUMNS.map(({ name, type }, at) => `unnest($${first + at}::${type}[]) AS ${name}`).join(', ')}`;
 }
 
 function list(row: string, names: readonly string[]): string {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isSyncError } from '../../../src/errors.ts';
+import { statement } from '../../../src/warehouse/warehouse.ts';
 import { describePostgres } from '../../support/postgresWarehouse.ts';
 import { AT, client, day, refetches, writeRows } from './sample.ts';
 
@@ -34,6 +35,27 @@ describe('a write of rows', () => {
     const before = (await user.query(look)).rows;
     expect(await writeRows(warehouse, rows)).toEqual({ inserted: 0, updated: 0, unchanged: 1, deferred: 0 });
     expect((await user.query(look)).rows).toEqual(before);
+    await warehouse.close();
+    await test.dispose();
+  });
+
+  it('takes known and held rows among new ones behind a page of new ones, before the rest of the commit', async () => {
+    const test = await postgres.make();
+    const warehouse = await test.open();
+    const user = await test.client();
+    const [newer, same, held] = [client(), client(), client()];
+    const noted = await warehouse.revision();
+    await writeRows(warehouse, [newer, same, held]);
+    await user.query(`BEGIN; UPDATE clients SET fax = '1' WHERE id = '${held.id}'`);
+    const rows = [newer, held].map(({ id }) => client({ id, updatedOn: day(1) }));
+    const [result, listed] = await warehouse.commit([
+      { kind: 'rows', rows: [...rows, same, client(), client()], noted, at: AT, trust: 'list' },
+      statement('SELECT id FROM mirror_refetch'),
+    ]);
+    expect(result).toEqual({ inserted: 2, updated: 1, unchanged: 1, deferred: 1 });
+    expect(listed).toMatchObject({ rows: [{ id: held.id }] });
+    await user.query('ROLLBACK');
+    expect(await writeRows(warehouse, rows)).toMatchObject({ updated: 1, unchanged: 1 });
     await warehouse.close();
     await test.dispose();
   });
