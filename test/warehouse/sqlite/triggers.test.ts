@@ -59,7 +59,14 @@ describe('SQLITE_TRIGGERS', () => {
 
   it('refuses an UPDATE that would push another row out', async () => {
     const [id, other] = await two();
-    for (const set of [`id = '${other}'`, 'id = NULL', 'rowid = 2', 'rowid = 99', '_revision = NULL']) {
+    const [{ rowid } = {}] = await rows(`SELECT rowid FROM clients WHERE id = '${other}'`);
+    for (const set of [
+      `id = '${other}'`,
+      'id = NULL',
+      `rowid = ${rowid}`,
+      'rowid = 99',
+      '_revision = NULL',
+    ]) {
       await expect(
         user.run(`UPDATE OR REPLACE clients SET ${set} WHERE id = '${id}'`),
         set,
