@@ -77,8 +77,20 @@ function fetchPage(
   });
 }
 
-const stamp = (value: unknown): unknown =>
-  typeof value === 'string' ? `${value.slice(0, -1).padEnd(27, '0')}Z` : null;
+const SECONDS = 'YYYY-MM-DDTHH:MM:SS'.length;
+
+const stamp = (value: unknown): unknown => {
+  if (typeof value !== 'string') return null;
+  const text = value.slice(0, -1);
+  return `${(text.length === SECONDS ? `${text}.` : text).padEnd(27, '0')}Z`;
+};
+
+/** Cut, for Postgres would round the seventh digit. */
+export function toMicroseconds(value: unknown): unknown {
+  return typeof value === 'string'
+    ? `${value.slice(0, 'YYYY-MM-DDTHH:MM:SS.ffffff'.length).replace('Z', '')}Z`
+    : null;
+}
 
 /** A store for SQLite: fifty rows a statement, one transaction a page. */
 export function sqliteStore(db: Database, table: string, revision: boolean): Store {
@@ -131,6 +143,7 @@ export function postgresStore(pool: Pool, table: string, bookkeeping: boolean): 
     const values = READ.map((field) =>
       rows.map((row) => {
         const value = row[field.name] ?? null;
+        if (field.type === 'instant') return toMicroseconds(value);
         return field.type === 'json' && value !== null ? JSON.stringify(value) : value;
       }),
     );

@@ -8,6 +8,7 @@ const peaks: number[] = [];
 for (const clients of SIZES) {
   const server = await startServer(clients);
   try {
+    await measure(server, { ...run, what: 'fetch' });
     peaks.push((await measure(server, run)).peakMb);
   } finally {
     await server.stop();

@@ -7,11 +7,16 @@ import { withEngine } from '../src/app.ts';
 import { systemClock } from '../src/clock.ts';
 import { runBackfill } from '../src/sync.ts';
 import { openWarehouse } from '../src/warehouse/open.ts';
-import { equalSpans, type Measured, postgresStore, runFloor, sqliteStore } from './floor.ts';
+import { postgresUpsert, runAfternoon, sqliteUpsert } from './afternoon.ts';
+import { equalSpans, type Measured, postgresStore, type Row, runFloor, sqliteStore } from './floor.ts';
+import { createSum, postgresColumns } from './sameRows.ts';
 
 export interface OneOptions {
-  /** ours; floor: into the same table; bare: into a table with a primary key and nothing else; fetch: no warehouse. */
-  readonly what: 'ours' | 'floor' | 'bare' | 'fetch';
+  /**
+   * ours; floor: into the same table; bare: into a table with a primary key and nothing else; afternoon: what one
+   * would write first, into the bare one; fetch: no warehouse.
+   */
+  readonly what: 'ours' | 'floor' | 'bare' | 'afternoon' | 'fetch';
   readonly warehouseUrl: string;
   readonly url: string;
   readonly token: string;
@@ -22,7 +27,7 @@ export interface OneOptions {
 const options = JSON.parse(process.argv[2] ?? '{}') as OneOptions;
 const measured = options.what === 'ours' ? await ours() : await floor();
 const peakMb = process.resourceUsage().maxRSS / 1024;
-console.log(JSON.stringify({ ...measured, peakMb }));
+console.log(JSON.stringify({ ...measured, peakMb, sum: String(await sumUp()) }));
 
 async function ours(): Promise<Measured & { wholeMs: number; requests: number }> {
   const env = {
@@ -57,24 +62,58 @@ async function floor(): Promise<Measured> {
   await warehouse.close();
   const own = options.what === 'floor';
   const table = own ? 'clients' : 'bare';
+  const isAfternoon = options.what === 'afternoon';
   if (warehouse.kind === 'sqlite') {
     const { default: Database } = await import('better-sqlite3');
     const db = new Database(warehouseUrl.slice('sqlite:'.length));
-    db.pragma('synchronous = NORMAL');
+    if (!isAfternoon) db.pragma('synchronous = NORMAL');
     if (!own) {
       const columns = db.pragma('table_info(clients)') as { name: string; type: string }[];
       const bare = columns.filter(({ name }) => !name.startsWith('_'));
       const ddl = bare.map(({ name, type }) => (name === 'id' ? 'id TEXT PRIMARY KEY' : `${name} ${type}`));
       db.exec(`CREATE TABLE bare (${ddl.join(', ')})`);
     }
-    return run(sqliteStore(db, table, own));
+    return isAfternoon ? runAfternoon(options, sqliteUpsert(db)) : run(sqliteStore(db, table, own));
   }
   const { default: pg } = await import('pg');
   // The triggers must take the floor's rows for the mirror's own, as they take ours.
   const pool = new pg.Pool({ connectionString: warehouseUrl, max: concurrency, options: '-c mirror.own=on' });
   if (!own)
     await pool.query('CREATE TABLE bare AS SELECT * FROM clients; ALTER TABLE bare ADD PRIMARY KEY (id)');
-  const result = await run(postgresStore(pool, table, own));
+  const result = isAfternoon
+    ? await runAfternoon(options, postgresUpsert(pool))
+    : await run(postgresStore(pool, table, own));
   await pool.end();
   return result;
+}
+
+/** What stands in the table; of `fetch` what the source holds. After all that is measured. */
+async function sumUp() {
+  if (options.what === 'fetch') {
+    const source = createSum((field) => field.name);
+    const spans = equalSpans(Date.UTC(2026, 0, 2), options.concurrency);
+    await runFloor({ ...options, spans }, (rows) => rows.forEach(source.add));
+    return source;
+  }
+  const sum = createSum((field) => field.column);
+  const table = options.what === 'ours' || options.what === 'floor' ? 'clients' : 'bare';
+  if (options.warehouseUrl.startsWith('sqlite:')) {
+    const { default: Database } = await import('better-sqlite3');
+    const db = new Database(options.warehouseUrl.slice('sqlite:'.length), { readonly: true });
+    for (const row of db.prepare(`SELECT * FROM ${table}`).iterate()) sum.add(row as Row);
+    db.close();
+    return sum;
+  }
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({ connectionString: options.warehouseUrl });
+  await client.connect();
+  for (let after = '00000000-0000-0000-0000-000000000000'; ; ) {
+    const sql = `SELECT ${postgresColumns()} FROM ${table} WHERE id > $1 ORDER BY id LIMIT 10000`;
+    const { rows } = await client.query<Row>(sql, [after]);
+    rows.forEach(sum.add);
+    if (rows.length === 0) break;
+    after = String(rows.at(-1)?.id);
+  }
+  await client.end();
+  return sum;
 }

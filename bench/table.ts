@@ -14,6 +14,8 @@ export interface Result {
   readonly peakMb: number;
   readonly wholeMs?: number;
   readonly requests?: number;
+  /** Over all rows: equal sums, equal contents. */
+  readonly sum: string;
 }
 
 export interface Server {
@@ -43,7 +45,12 @@ export async function startServer(clients: number, latencyMs = 0): Promise<Serve
   };
 }
 
-/** Runs one measured backfill in its own process, into a fresh warehouse. */
+const sums = new WeakMap<Server, string>();
+
+/**
+ * Runs one measured backfill in its own process, into a fresh warehouse, and holds the result against the source. The
+ * first of a server should be a `fetch`: it also warms the server's cache.
+ */
 export async function measure(
   server: Server,
   run: Pick<OneOptions, 'what' | 'pageSize' | 'concurrency'> & { postgres: string | null },
@@ -52,7 +59,11 @@ export async function measure(
   const { warehouseUrl, remove } = await freshWarehouse(postgres);
   const options = { ...rest, warehouseUrl, url: server.url, token: server.token };
   try {
-    return JSON.parse(await output([...NODE, script('one.ts'), JSON.stringify(options)])) as Result;
+    const result = JSON.parse(await output([...NODE, script('one.ts'), JSON.stringify(options)])) as Result;
+    if (run.what === 'fetch') sums.set(server, result.sum);
+    else if (sums.get(server) !== result.sum)
+      throw new Error(`${run.what}: ${result.sum} in the table, ${sums.get(server)} at the source`);
+    return result;
   } finally {
     remove();
   }
