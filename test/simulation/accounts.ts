@@ -217,6 +217,10 @@ function fieldProblem(
   if (later.some((one) => (one.kind === 'field' && one.field === field) || one.kind === 'delete'))
     return null;
   if (ids.some((id) => history.held(id, field, value, tick))) return null;
+  // A POST leaves out what is empty: emptied again before the create has settled, it is as it was sent, and what
+  // others have put there meanwhile stays.
+  const real = books.ids.get(edit.id);
+  if (value === null && real !== undefined && history.of(real)[0]?.values?.[field] === null) return null;
   const row = ids.map((id) => books.rows.get(id)).find((found) => found !== undefined);
   const isOpen = books.open.some(
     (open) => ids.includes(open.clientId) && (open.field === field || open.kind === 'create'),
