@@ -73,7 +73,7 @@ describe.each(ENGINES)('local edits on %s', (engine) => {
       for (let n = 0; !isOver; n += 1) {
         // Each has a field of their own, so that it is known whose edit was the last.
         await edit(one, user, ids[(n * 7 + person) % 40] ?? '', [field, column, `${person} wrote ${n}`]);
-        await delay(4);
+        await delay(12);
       }
     });
     const others = (async () => {
@@ -83,13 +83,13 @@ describe.each(ENGINES)('local edits on %s', (engine) => {
         await delay(15);
       }
     })();
-    for (let n = 0; n < 4; n += 1) {
+    for (let n = 0; n < 3; n += 1) {
       const runs = [one.mirror.start(['sync']), one.mirror.start(['push'])];
       for (const { done } of runs) expect(await done).toMatchObject({ exit: 0 });
     }
     isOver = true;
     await Promise.all([...people, others]);
-    expect(one.edits.length).toBeGreaterThan(500);
+    expect(one.edits.length).toBeGreaterThan(300);
     expect(await one.findings()).toEqual([]);
   });
 
