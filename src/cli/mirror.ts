@@ -15,3 +15,17 @@ export async function withMirror<T>(
     await warehouse.close();
   }
 }
+
+/** Every row of a list that is read by pages, each behind the last id of the one before. */
+export async function readAll<T extends { readonly id: string }>(
+  readPage: (after: string | null) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  const rows: T[] = [];
+  for (let after: string | null = null; ; ) {
+    const page = await readPage(after);
+    rows.push(...page);
+    const last = page.at(-1);
+    if (last === undefined) return rows;
+    after = last.id;
+  }
+}

@@ -1,7 +1,9 @@
 /** `quarantine list|retry`: rows from the API that could not be mirrored. */
 import { readQuarantine } from '../../ledger/quarantine.ts';
 import { defineCommand } from '../command.ts';
+import { readAll, withMirror } from '../mirror.ts';
 import { plural } from '../summary.ts';
+import { showTime } from '../values.ts';
 
 const PAGE = 200;
 
@@ -11,23 +13,12 @@ export const quarantineList = defineCommand({
   needs: ['warehouse'],
   json: true,
   async run(context) {
-    const { openMirror } = await import('../../app.ts');
-    const warehouse = await openMirror(context);
-    try {
-      const rows = [];
-      for (let after = ''; ; ) {
-        const page = await readQuarantine(warehouse, after, PAGE);
-        rows.push(...page);
-        const last = page.at(-1);
-        if (last === undefined) break;
-        after = last.id;
-      }
-      const lines = rows.map((row) => `${row.id}  ${row.at.slice(0, 19)}Z  ${row.reason}`);
-      context.print(rows, lines.length === 0 ? 'nothing in quarantine' : lines.join('\n'));
-      return 0;
-    } finally {
-      await warehouse.close();
-    }
+    const rows = await withMirror(context, (warehouse) =>
+      readAll((after) => readQuarantine(warehouse, after ?? '', PAGE)),
+    );
+    const lines = rows.map((row) => `${row.id}  ${showTime(row.at)}  ${row.reason}`);
+    context.print(rows, lines.length === 0 ? 'nothing in quarantine' : lines.join('\n'));
+    return 0;
   },
 });
 

@@ -1,9 +1,11 @@
 /** `tombstones list|recheck|purge`: clients deleted at the source. */
 import { int } from '../../../config/kinds.ts';
 import { SyncError } from '../../errors.ts';
-import { readTombstones, type Tombstone } from '../../ledger/tombstones.ts';
+import { readTombstones } from '../../ledger/tombstones.ts';
 import { defineCommand } from '../command.ts';
+import { readAll, withMirror } from '../mirror.ts';
 import { plural } from '../summary.ts';
+import { showTime } from '../values.ts';
 
 const PAGE = 1_000;
 const DAYS_MAX = 36_500;
@@ -14,26 +16,15 @@ export const tombstonesList = defineCommand({
   needs: ['warehouse'],
   json: true,
   async run(context) {
-    const { openMirror } = await import('../../app.ts');
-    const warehouse = await openMirror(context);
-    try {
-      const rows: Tombstone[] = [];
-      for (let after: string | null = null; ; ) {
-        const page: Tombstone[] = await readTombstones(warehouse, { run: null, after, limit: PAGE });
-        rows.push(...page);
-        const last = page.at(-1);
-        if (last === undefined) break;
-        after = last.id;
-      }
-      const lines = rows.map(
-        ({ id, deletedAt, run }) =>
-          `${id}  ${deletedAt.slice(0, 19)}Z  ${run === null ? 'by a pull' : `run ${run}`}`,
-      );
-      context.print(rows, lines.length === 0 ? 'no client is deleted at the source' : lines.join('\n'));
-      return 0;
-    } finally {
-      await warehouse.close();
-    }
+    const rows = await withMirror(context, (warehouse) =>
+      readAll((after) => readTombstones(warehouse, { run: null, after, limit: PAGE })),
+    );
+    const lines = rows.map(
+      ({ id, deletedAt, run }) =>
+        `${id}  ${showTime(deletedAt)}  ${run === null ? 'by a pull' : `run ${run}`}`,
+    );
+    context.print(rows, lines.length === 0 ? 'no client is deleted at the source' : lines.join('\n'));
+    return 0;
   },
 });
 
@@ -73,15 +64,12 @@ export const tombstonesPurge = defineCommand({
     if (flags.olderThan === undefined) {
       throw new SyncError('USAGE', 'tombstones purge needs --older-than DAYS', { hint: '' });
     }
-    const { openMirror } = await import('../../app.ts');
+    const { olderThan } = flags;
     const { purgeTombstones } = await import('../../reconcile/tombstones.ts');
-    const warehouse = await openMirror(context);
-    try {
-      const purged = await purgeTombstones(warehouse, context.clock.now(), flags.olderThan);
-      context.print({ purged }, `${plural(purged, 'client')} purged`);
-      return 0;
-    } finally {
-      await warehouse.close();
-    }
+    const purged = await withMirror(context, (warehouse) =>
+      purgeTombstones(warehouse, context.clock.now(), olderThan),
+    );
+    context.print({ purged }, `${plural(purged, 'client')} purged`);
+    return 0;
   },
 });
