@@ -66,7 +66,8 @@ export async function withEngine<T>(
     const { acceptsNul } = warehouse;
     const { ownerId } = config;
     const found = JSON.parse(stored.get('fields') ?? '[]') as string[];
-    const reader = createReader(api, { ownerId, excluded, found, acceptsNul, emit });
+    const refused = JSON.parse(stored.get('refused') ?? '[]') as string[];
+    const reader = createReader(api, { ownerId, excluded, found, refused, acceptsNul, emit });
     return await work({
       warehouse,
       source: createSource({ reader, warehouse, clock, emit, ownerId }),

@@ -47,6 +47,8 @@ export interface ClientReader {
   byExternalIds(keys: readonly string[], signal?: AbortSignal): Promise<ReadAnswer>;
   /** The fields that lists are asked for now; null: the server refuses `$select`. */
   selected(): readonly string[] | null;
+  /** What the server was found to refuse, for `refused` of a later reader. */
+  refused(): readonly string[];
 }
 
 export interface ReaderOptions {
@@ -55,6 +57,8 @@ export interface ReaderOptions {
   readonly excluded: ReadonlySet<string>;
   /** What an earlier `discover` answered; empty: nothing is known beyond the field table. */
   readonly found: readonly string[];
+  /** What an earlier reader was refused; left out: nothing. */
+  readonly refused?: readonly string[];
   /** Can the warehouse hold U+0000? */
   readonly acceptsNul: boolean;
   readonly emit: Emit;
@@ -107,7 +111,7 @@ export function createReader(api: ClientsApi, options: ReaderOptions): ClientRea
   return {
     async discover(signal) {
       const found = await discover(reading, signal);
-      if (found.length > 0) reading.selection = createSelection({ ...options, found });
+      if (found.length > 0) reading.selection = createSelection({ ...options, found, refused: [] });
       return found;
     },
     async page({ filter, orderby, skip, top }, signal) {
@@ -123,6 +127,7 @@ export function createReader(api: ClientsApi, options: ReaderOptions): ClientRea
       return answer.found ? typesOf(answer.row) : null;
     },
     selected: () => reading.selection.current(),
+    refused: () => reading.selection.refused(),
   };
 }
 

@@ -14,7 +14,12 @@ export interface Selection {
   ask<T>(read: (select: readonly string[] | null) => Promise<T>): Promise<T>;
   /** What is asked for now; null: `$select` was refused. */
   current(): readonly string[] | null;
+  /** What the server was found to refuse: names of fields, or `$select` itself. */
+  refused(): readonly string[];
 }
+
+/** Stands for the option itself among the refused names. */
+const OPTION = '$select';
 
 /** Not in the published schema, only in the vendor's examples: a server may not know it. */
 const UNPUBLISHED: ReadonlySet<string> = new Set(['contactAddress']);
@@ -28,6 +33,8 @@ export interface SelectionOptions {
   readonly excluded: ReadonlySet<string>;
   /** Names that one client, read by id, was seen with. */
   readonly found: readonly string[];
+  /** What an earlier run was refused: it is not asked for again. */
+  readonly refused?: readonly string[];
   readonly emit: Emit;
 }
 
@@ -51,7 +58,10 @@ export function planSteps(
 
 export function createSelection(options: SelectionOptions): Selection {
   const steps = planSteps(options.found, options.excluded);
-  let standing = 0;
+  const refused = new Set(options.refused);
+  let standing = steps.findIndex((step) =>
+    step === null ? true : !refused.has(OPTION) && !step.some((name) => refused.has(name)),
+  );
 
   function settleOn(step: number): void {
     if (step <= standing) return;
@@ -82,5 +92,9 @@ export function createSelection(options: SelectionOptions): Selection {
       throw refusal;
     },
     current: () => steps[standing] ?? null,
+    refused() {
+      const now = steps[standing] ?? null;
+      return now === null ? [OPTION] : (steps[0] ?? []).filter((name) => !now.includes(name));
+    },
   };
 }

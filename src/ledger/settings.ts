@@ -1,10 +1,11 @@
 /**
  * `mirror_settings`: what outlives a run by name. The triggers read `push`, `push_deletes` and `excluded`; the
- * engine keeps `fields`, the field names that the source was found to have, and `mass_edit`, what the guard holds back.
+ * engine keeps `fields`, the field names that the source was found to have, `refused`, those that lists may not ask for,
+ * and `mass_edit`, what the guard holds back.
  */
 import { type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
 
-export type SettingName = 'push' | 'push_deletes' | 'excluded' | 'fields' | 'mass_edit';
+export type SettingName = 'push' | 'push_deletes' | 'excluded' | 'fields' | 'refused' | 'mass_edit';
 
 export async function readSettings(warehouse: Warehouse): Promise<ReadonlyMap<string, string>> {
   const rows = await warehouse.read({ sql: 'SELECT name, value FROM mirror_settings', params: [] });

@@ -11,7 +11,7 @@ import { isRejected, type ReadRow } from '../clients/record.ts';
 import type { Clock } from '../clock.ts';
 import { isSyncError } from '../errors.ts';
 import type { Emit } from '../events.ts';
-import { putSetting } from '../ledger/settings.ts';
+import { dropSetting, putSetting } from '../ledger/settings.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 
 export interface SourceAnswer extends PageAnswer {
@@ -65,12 +65,24 @@ export function createSource(parts: SourceParts): Source {
   const now = (): Instant => instantFromMs(clock.now());
   // A page too large for the bound on a body is asked for again in halves; a short page is never the end.
   let topMax = Number.POSITIVE_INFINITY;
+  let known = reader.refused().length;
+
+  /** The next run need not be refused again: at rest each refusal would be a request a cycle. */
+  async function rememberRefused(): Promise<void> {
+    const refused = reader.refused();
+    if (refused.length === known) return;
+    known = refused.length;
+    await warehouse.commit([putSetting('refused', JSON.stringify(refused))]);
+  }
 
   async function page(request: PageRequest, signal: AbortSignal): Promise<SourceAnswer> {
     const top = Math.min(request.top, topMax);
     const noted = await warehouse.revision();
     try {
-      return { ...(await reader.page({ ...request, top }, signal)), noted, at: now() };
+      const answer = await reader.page({ ...request, top }, signal);
+      const at = now();
+      await rememberRefused();
+      return { ...answer, noted, at };
     } catch (error) {
       // Two is the least: one row is the seam.
       if (!isSyncError(error, 'BODY_TOO_LARGE') || top <= 2) throw error;
@@ -86,7 +98,8 @@ export function createSource(parts: SourceParts): Source {
   return {
     async discover(signal) {
       const found = await reader.discover(signal);
-      await warehouse.commit([putSetting('fields', JSON.stringify(found))]);
+      known = reader.refused().length;
+      await warehouse.commit([putSetting('fields', JSON.stringify(found)), dropSetting('refused')]);
     },
     page,
     inspect: (id, signal) => reader.inspect(id, signal),

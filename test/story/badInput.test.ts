@@ -44,6 +44,23 @@ describe('the API', () => {
     expect(await mirror.differences()).toEqual([]);
   });
 
+  it.each([
+    ['a field', ['contactAddress']],
+    ['$select itself', true],
+  ])('does not ask again for what was refused: %s', async (_, refuseSelect) => {
+    mirror = await startMirror('sqlite', { clients: 60 }, 'here');
+    const env = { MIRROR_LOOKBACK_SECONDS: '0' };
+    await mirror.ok(['sync'], env);
+    mirror.simulator.setFaults({ refuseSelect });
+    await mirror.ok(['sync'], env);
+    const before = mirror.simulator.requests.total;
+    const { stderr } = await mirror.ok(['sync'], env);
+    expect(mirror.simulator.requests.total - before).toBe(2);
+    expect(stderr).not.toContain('refuses');
+    await mirror.ok(['reconcile'], env);
+    expect(await mirror.differences()).toEqual([]);
+  });
+
   const fatal: [string, Faults, RegExp][] = [
     ['401 for good', { unauthorized: {} }, /401.*\n.*CLIENTS_API_TOKEN/s],
     ['403 on lists', { denyLists: { status: 403 } }, /403/],
