@@ -9,15 +9,17 @@ import type { Window } from '../ledger/windows.ts';
 export type Span = Pick<Window, 'lane' | 'low' | 'high'>;
 
 /**
- * The first windows: `count` equal spans from the oldest to the newest `createdOn`, and the lane of rows without.
- * @param oldest null when the source has no client with a `createdOn`.
+ * The first windows: `count` equal spans from the oldest to the newest `createdOn`, and the lane of rows without. What
+ * lies before and behind is a window too, empty as a rule: the two bounds came from one row each, and a server
+ * that did not order just then must not hide all others.
+ * @param oldest null when the source showed no client with a `createdOn`.
  */
 export function planWindows(oldest: Instant | null, newest: Instant | null, count: number): Span[] {
   const nulls: Span = { lane: 'nulls', low: null, high: null };
-  if (oldest === null || newest === null) return [nulls];
+  if (oldest === null || newest === null) return [{ lane: 'values', low: null, high: null }, nulls];
   const end = nextTick(newest);
   const step = secondsBetween(oldest, end) / count;
-  const spans: Span[] = [];
+  const spans: Span[] = [{ lane: 'values', low: null, high: oldest }];
   let low = oldest;
   for (let index = 1; index <= count; index += 1) {
     const high = index === count ? end : addSeconds(oldest, step * index);
@@ -25,7 +27,7 @@ export function planWindows(oldest: Instant | null, newest: Instant | null, coun
     spans.push({ lane: 'values', low, high });
     low = high;
   }
-  return [...spans, nulls];
+  return [...spans, { lane: 'values', low: end, high: null }, nulls];
 }
 
 /** Where a window's unread part begins. */
@@ -33,7 +35,7 @@ export function unreadFrom(window: Window): Instant | null {
   return window.place.key ?? window.low;
 }
 
-/** Seconds of `createdOn` that a window has not read; 0 for the lane of nulls, which cannot be split. */
+/** Seconds of `createdOn` that a window has not read; 0 for one without an end, which is not split. */
 export function unreadSeconds(window: Window): number {
   const from = unreadFrom(window);
   return from === null || window.high === null ? 0 : Math.max(0, secondsBetween(from, window.high));

@@ -16,25 +16,37 @@ const window = (low: Instant, high: Instant, key: Instant | null = null, done = 
 });
 
 describe('planWindows', () => {
-  it('covers oldest to newest without a gap or an overlap, and the rows without createdOn', () => {
+  it('covers all time without a gap or an overlap, and the rows without createdOn', () => {
     fc.assert(
       fc.property(instant, instant, fc.integer({ min: 1, max: 64 }), (a, b, count) => {
         const [oldest, newest] = a < b ? [a, b] : [b, a];
         const spans = planWindows(oldest, newest, count);
         expect(spans.pop()).toEqual({ lane: 'nulls', low: null, high: null });
-        expect(spans.length).toBeLessThanOrEqual(count);
-        expect(spans[0]?.low).toBe(oldest);
-        expect(spans.at(-1)?.high).toBe(nextTick(newest));
+        expect(spans.length).toBeLessThanOrEqual(count + 2);
+        expect(spans[0]).toEqual({ lane: 'values', low: null, high: oldest });
+        expect(spans.at(-1)).toEqual({ lane: 'values', low: nextTick(newest), high: null });
         spans.forEach((span, index) => {
-          expect(span.low! < span.high!).toBe(true);
+          if (span.low !== null && span.high !== null) expect(span.low < span.high).toBe(true);
           if (index > 0) expect(span.low).toBe(spans[index - 1]?.high);
         });
       }),
     );
   });
 
-  it('reads only the lane of nulls where no client has a createdOn', () => {
-    expect(planWindows(null, null, 8)).toEqual([{ lane: 'nulls', low: null, high: null }]);
+  it('leaves nothing out where the two bounds came from a server that did not order', () => {
+    const [early, late] = [instantFromMs(0), instantFromMs(1_000)];
+    const spans = planWindows(late, early, 8).filter(({ lane }) => lane === 'values');
+    expect(spans).toEqual([
+      { lane: 'values', low: null, high: late },
+      { lane: 'values', low: nextTick(early), high: null },
+    ]);
+  });
+
+  it('reads everything as one where no client was shown', () => {
+    expect(planWindows(null, null, 8)).toEqual([
+      { lane: 'values', low: null, high: null },
+      { lane: 'nulls', low: null, high: null },
+    ]);
   });
 });
 

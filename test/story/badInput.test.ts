@@ -61,6 +61,16 @@ describe('the API', () => {
     expect(await mirror.differences()).toEqual([]);
   });
 
+  it('misses nobody where the server did not order just when it was asked for the first and the last', async () => {
+    mirror = await startMirror('sqlite', { clients: 60 }, 'here');
+    const { simulator } = mirror;
+    simulator.setOnRequest(({ query }) =>
+      simulator.setFaults({ ignoreOrderby: new URLSearchParams(query).get('$top') === '1' }),
+    );
+    await mirror.ok(['sync']);
+    expect(await mirror.differences()).toEqual([]);
+  });
+
   const fatal: [string, Faults, RegExp][] = [
     ['401 for good', { unauthorized: {} }, /401.*\n.*CLIENTS_API_TOKEN/s],
     ['403 on lists', { denyLists: { status: 403 } }, /403/],
