@@ -6,16 +6,19 @@ import type { Pass } from './engine.ts';
 /** Rows of a batch: twenty requests at fifteen ids each. */
 export const BATCH = 300;
 
-/** The rows that wait for a push now. What is edited from here on is the next pass's. */
+/**
+ * The rows that wait for a push now. What is edited from here on is the next pass's. The first batch is half as long
+ * as the others, so that of two side by side one settles while the other is in the midst of its requests.
+ */
 export async function* queuedBatches(pass: Pass, only: QueueSpan['only']): AsyncGenerator<readonly string[]> {
   const { warehouse } = pass.engine;
   const until = await readQueueEnd(warehouse);
   if (until === null) return;
-  for (let after = QUEUE_START; ; ) {
-    const page = await readQueue(warehouse, { after, until, only }, BATCH);
+  for (let after = QUEUE_START, size = BATCH / 2; ; size = BATCH) {
+    const page = await readQueue(warehouse, { after, until, only }, size);
     if (page.length > 0) yield page.map(({ id }) => id);
     const last = page.at(-1);
-    if (last === undefined || page.length < BATCH) return;
+    if (last === undefined || page.length < size) return;
     after = last;
   }
 }
