@@ -57,13 +57,11 @@ export type SyncEvent =
       readonly field: string | null;
       readonly outcome: string;
     }
-  /** A dead letter: it waits until it is edited, retried or discarded. */
-  | {
-      readonly type: 'editRefused';
-      readonly id: string;
-      readonly field: string | null;
-      readonly message: string;
-    }
+  /**
+   * A dead letter: it waits until it is edited, retried or discarded. The source's words stay with it in the warehouse:
+   * they may quote a client's values, which belong into no log.
+   */
+  | { readonly type: 'editRefused'; readonly id: string; readonly field: string | null }
   /** `resolution` null: it waits for a person; else how it ended at once. `field` null: the whole client. */
   | {
       readonly type: 'conflictFound';

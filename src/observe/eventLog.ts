@@ -121,7 +121,7 @@ function lineOf(event: SyncEvent): Line | null {
     case 'editRefused':
       return {
         level: 'warn',
-        message: `the source refused ${whatOf(event)}: ${event.message} (\`clients-mirror edits list\`)`,
+        message: `the source refused ${whatOf(event)} (its words: \`clients-mirror edits list\`)`,
       };
     case 'conflictFound':
       if (event.resolution === 'rewritten') return null;

@@ -140,5 +140,5 @@ async function park(pass: Pass, deleted: Deleted, token: string, words: string):
     if (!isSyncError(error, 'EXPECTATION')) throw error;
     return;
   }
-  emit({ type: 'editRefused', id: deleted.id, field: null, message: words });
+  emit({ type: 'editRefused', id: deleted.id, field: null });
 }

@@ -18,10 +18,8 @@ function eventOf(id: string, record: RecordWrite) {
   if (record.kind === 'conflict') {
     return { type: 'conflictFound', id, field: record.field, resolution: record.resolution } as const;
   }
-  const { field, outcome, message } = record;
+  const { field, outcome } = record;
   if (outcome === 'sent') return { type: 'editSent', id, field } as const;
-  if (outcome === 'refused' || outcome === 'ignored') {
-    return { type: 'editRefused', id, field, message: message ?? outcome } as const;
-  }
+  if (outcome === 'refused' || outcome === 'ignored') return { type: 'editRefused', id, field } as const;
   return { type: 'editSettled', id, field, outcome } as const;
 }
