@@ -5,8 +5,9 @@
 import type { Values } from '../clients/merge.ts';
 
 export type { Resolution } from '../ledger/conflicts.ts';
+export type { RecordWrite } from '../ledger/editedRecords.ts';
 export type { RowState } from '../ledger/editedRows.ts';
-export type { RecordWrite, RowWrite } from '../ledger/editedWrites.ts';
+export type { RowWrite } from '../ledger/editedWrites.ts';
 export type { EditOutcome } from '../ledger/edits.ts';
 export type { Intent } from '../ledger/pushes.ts';
 
