@@ -1,32 +1,102 @@
 /**
- * Builds the program into dist/: bundled, because a command that cron starts each minute must not open two hundred
- * files first. What commands load lazily stays in chunks of its own; drivers and servers stay in node_modules.
- * Types are `tsc`'s (npm run types).
+ * Builds the program into dist/: one file, because a command that cron starts each minute must not open two hundred
+ * first. It is CommonJS, in which even one file runs nothing of what the command at hand does not load. What holds a
+ * binary, queue and servers stay in node_modules. Types are `tsc`'s (npm run types).
  */
-import { readFileSync } from 'node:fs';
-import { build } from 'esbuild';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { build, type Plugin } from 'esbuild';
+import { startSimulator } from './src/simulator/simulator.ts';
 
 /** Loaded by nearly every command, from many small files. */
-const BUNDLED = ['axios', 'commander', 'p-retry'];
+const BUNDLED = ['axios', 'commander', 'p-retry', 'pg', 'pino'];
+
+/** What axios loads and we never use: HTTP/2, the ways of browsers to send, and forms, with a table of all file types. */
+const UNUSED = /^(?:http2|form-data)$|\/(?:fetch|xhr)\.js$/;
+
+const withoutUnusedAxios: Plugin = {
+  name: 'without-unused-axios',
+  setup({ onResolve, onLoad }) {
+    const namespace = 'unused';
+    onResolve({ filter: UNUSED }, ({ path, importer }) =>
+      importer.includes('node_modules/axios/') ? { path, namespace } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace }, () => ({
+      contents: 'export default null; export const getFetch = null;',
+    }));
+  },
+};
+
+/** Lines that the bundle has otherwise. A pattern that fits no longer fails the build. */
+const LINES: readonly (readonly [file: RegExp, line: RegExp, instead: string])[] = [
+  // Node 20 makes FormData by starting its whole fetch, which takes as long as Node itself. We send none.
+  [/node_modules\/axios\/lib\/utils\.js$/, /^const FormDataCtor = .*$/m, 'const FormDataCtor = undefined;'],
+  // The bundler follows CommonJS' own require alone.
+  [/src\/observe\/log\.ts$/, /^const require = createRequire.*$/m, ''],
+];
+
+const withLines: Plugin = {
+  name: 'with-lines',
+  setup({ onLoad }) {
+    for (const [filter, line, instead] of LINES) {
+      onLoad({ filter }, ({ path }) => {
+        const text = readFileSync(path, 'utf8');
+        if (!line.test(text)) throw new Error(`build.ts knows another ${path}: ${line} is not in it`);
+        return { contents: text.replace(line, instead), loader: path.endsWith('.ts') ? 'ts' : 'js' };
+      });
+    }
+  },
+};
 
 const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
   dependencies: Record<string, string>;
 };
 
+mkdirSync('dist', { recursive: true });
+// First of all: what was compiled of another text must never meet this one.
+for (const name of readdirSync('dist')) if (name.startsWith('program.js.v')) rmSync(`dist/${name}`);
+
 await build({
-  entryPoints: { 'clients-mirror': 'src/cli/main.ts' },
+  entryPoints: { 'clients-mirror': 'src/cli/start.ts', program: 'src/cli/main.ts' },
   outdir: 'dist',
-  chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
-  splitting: true,
-  format: 'esm',
+  format: 'cjs',
   platform: 'node',
   target: 'node20',
   sourcemap: true,
-  external: Object.keys(dependencies).filter((name) => !BUNDLED.includes(name)),
-  // What is bundled of CommonJS asks for Node's own modules with require.
-  banner: {
-    js: "import { createRequire as nodeRequire } from 'node:module'; const require = nodeRequire(import.meta.url);",
+  external: [...Object.keys(dependencies).filter((name) => !BUNDLED.includes(name)), 'pg-native'],
+  plugins: [withoutUnusedAxios, withLines],
+  define: {
+    'import.meta.url': 'importMetaUrl',
+    // pg asks whether it runs at Cloudflare; where Node has no navigator, by a Response, which starts fetch too.
+    'navigator.userAgent': '"Node.js"',
+    navigator: '{ "userAgent": "Node.js" }',
   },
+  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   logLevel: 'warning',
 });
+// The package itself is of ES modules.
+writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
+await keepCompiled();
+
+/** Keeps beside the program what V8 compiles for a sync: a first one, then one that finds nothing to do. See start.ts. */
+async function keepCompiled(): Promise<void> {
+  const simulator = await startSimulator({ clients: 10, seed: 1 });
+  const folder = mkdtempSync(join(tmpdir(), 'clients-mirror-build-'));
+  const env = {
+    CLIENTS_API_URL: simulator.url,
+    CLIENTS_API_TOKEN: simulator.token,
+    WAREHOUSE_URL: `sqlite:${join(folder, 'clients.db')}`,
+    CLIENTS_MIRROR_BUILD_COMPILED: '1',
+  };
+  try {
+    for (const _ of ['first', 'idle'])
+      await promisify(execFile)(process.execPath, ['dist/clients-mirror.js', 'sync'], { env });
+  } finally {
+    await simulator.close();
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 /**
- * The executable. It alone ends the process: everything else returns an exit code or throws.
+ * The program as a process, which it alone ends: everything else returns an exit code or throws.
  */
 import { describeFailure } from './failure.ts';
 import { createOutput, type OwnedOutput } from './output.ts';

@@ -1,8 +1,9 @@
 /**
  * Preloaded with --import: at the end of the process it prints the packages that were loaded, from node_modules or
- * from a chunk of the build that names them, so that a test can tell what starting up costs.
+ * from within the build, so that a test can tell what starting up costs.
  */
-import { readFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
+import { Session } from 'node:inspector';
 import { createRequire, register } from 'node:module';
 import { MessageChannel } from 'node:worker_threads';
 
@@ -11,14 +12,6 @@ const PACKAGE = /node_modules\/((?:@[^/]+\/)?[^/]+)\//;
 const note = (url) => {
   const name = PACKAGE.exec(url)?.[1];
   if (name !== undefined) packages.add(name);
-  else if (/\/dist\/.*\.js$/.test(url)) noteBundled(readFileSync(new URL(url), 'utf8'));
-};
-// The bundler heads each file of a package with its path.
-const noteBundled = (text) => {
-  for (const [, path] of text.matchAll(/^\/\/ (.*)$/gm)) {
-    const name = PACKAGE.exec(path)?.[1];
-    if (name !== undefined) packages.add(name);
-  }
 };
 
 const { port1, port2 } = new MessageChannel();
@@ -34,7 +27,18 @@ register(`data:text/javascript,${encodeURIComponent(hooks)}`, {
   transferList: [port2],
 });
 
+// The bundler makes a function of each file, which runs when the file is loaded and is named by its path.
+const session = new Session();
+session.connect();
+session.post('Profiler.enable');
+session.post('Profiler.startPreciseCoverage', { callCount: true });
+
 process.on('exit', () => {
+  session.post('Profiler.takePreciseCoverage', (_, { result }) => {
+    for (const { functionName, ranges } of result.flatMap(({ functions }) => functions)) {
+      if (ranges[0].count > 0) note(functionName);
+    }
+  });
   for (const path of Object.keys(createRequire(import.meta.url).cache)) note(path);
   writeSync(1, `\npackages: ${[...packages].join(' ')}\n`);
 });
