@@ -21,7 +21,8 @@ else start();
 function start(): void {
   // The bundle is ASCII but for comments, and read as such it takes half the memory.
   const source = Module.wrap(readFileSync(file, 'latin1'));
-  const script = new Script(source, { filename: file, cachedData: readCompiled() });
+  // A stack trace has the name that stands in the compiled form, where the folder would be the build's.
+  const script = new Script(source, { filename: 'program.js', cachedData: readCompiled() });
   // The build's own way to make it: what a run has used is kept.
   if (process.env.CLIENTS_MIRROR_BUILD_COMPILED === '1') {
     process.once('exit', () => writeFileSync(compiled, script.createCachedData()));
