@@ -26,11 +26,13 @@ export function isRedirect(status: number): boolean {
   return REDIRECTS.includes(status);
 }
 
-/** Where a redirect leads, without any user name in it; null when it does not say, or says nonsense. */
+/** Where on the web a redirect leads, without any user name in it; null when it does not say, or says nonsense. */
 export function redirectTarget(answer: HttpAnswer, from: URL): URL | null {
   const location = answer.headers.location;
   if (location === undefined || !URL.canParse(location, from.href)) return null;
   const target = new URL(location, from);
+  // The origin of a `blob:` URL is that of the URL in it, so by its origin it could pass for one of ours.
+  if (target.protocol !== 'https:' && target.protocol !== 'http:') return null;
   target.username = '';
   target.password = '';
   return target;

@@ -12,7 +12,7 @@ import { refusalError, silenceError } from './failure.ts';
 import { parseHttpDate } from './httpDate.ts';
 import { type Gate, parseRetryAfterMs, tooLongToWait, WAIT_MS_MAX } from './retry.ts';
 import type { Slots } from './slots.ts';
-import { isHtml, serverWords } from './words.ts';
+import { isHtml, oneLine, serverWords } from './words.ts';
 
 export interface RequestSpec extends CallOptions {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -101,16 +101,24 @@ async function sendFollowing(context: SendContext, spec: RequestSpec, course: Co
     if (sent.kind === 'none' || !isRedirect(sent.status)) return sent;
     // 301 to 303 may follow upon a deed; 307 and 308 say that nothing was done.
     course.lost ||= sent.status < 304;
-    url = nextHop(spec, course, sent, url);
+    url = nextHop(spec, course, sent, { from: url, token });
   }
   throw new SyncError('UNLISTED', `${course.where} redirects more than ${REDIRECTS_MAX} times`);
 }
 
-function nextHop(spec: RequestSpec, course: Course, answer: HttpAnswer, from: URL): URL {
+function nextHop(
+  spec: RequestSpec,
+  course: Course,
+  answer: HttpAnswer,
+  hop: { readonly from: URL; readonly token: string },
+): URL {
+  const { from, token } = hop;
   const target = redirectTarget(answer, from);
   const { status } = answer;
   if (target !== null && target.origin !== from.origin) {
-    const message = `${course.where} answered ${status}, a redirect to another origin, ${target.origin}`;
+    // A host is written in small letters, also where it is made of the token.
+    const origin = oneLine(target.origin, [token, token.toLowerCase()]);
+    const message = `${course.where} answered ${status}, a redirect to another origin, ${origin}`;
     throw new SyncError('FOREIGN_ORIGIN', message, { status });
   }
   if (target !== null && spec.method === 'GET') return target;
@@ -162,12 +170,18 @@ function headersOf(spec: RequestSpec, token: string, userAgent: string): Record<
   };
 }
 
+/** What came back, and the token that went out for it. */
+interface Came<T> {
+  readonly sent: T;
+  readonly token: string;
+}
+
 /** An answer for the caller, or the error that it stands for. */
 function judge(
   context: SendContext,
   spec: RequestSpec,
   course: Course,
-  came: { readonly sent: HttpAnswer | NoAnswer; readonly token: string },
+  came: Came<HttpAnswer | NoAnswer>,
 ): Answer {
   const { sent, token } = came;
   if (sent.kind === 'none') {
@@ -177,7 +191,7 @@ function judge(
   const { status, headers } = sent;
   const date = parseHttpDate(headers.date);
   const answer = { status, headers, data: null, date, etag: headers.etag ?? null };
-  if (status >= 200 && status < 300) return { ...answer, data: readData(spec, course, sent) };
+  if (status >= 200 && status < 300) return { ...answer, data: readData(spec, course, { sent, token }) };
   if (status === 404 && spec.oneClient && isOutcome(spec, course, sent)) return answer;
   const { method, oneClient = false } = spec;
   const { where } = course;
@@ -206,12 +220,13 @@ function isOutcome(spec: RequestSpec, course: Course, sent: HttpAnswer): boolean
   return spec.method === 'GET' || (spec.method === 'DELETE' && course.lost);
 }
 
-function readData(spec: RequestSpec, course: Course, sent: HttpAnswer): unknown {
+function readData(spec: RequestSpec, course: Course, { sent, token }: Came<HttpAnswer>): unknown {
   try {
     const data = parseBody(spec.method, course.where, sent);
     const problem = spec.check?.(data) ?? null;
     if (problem === null) return data;
-    throw new SyncError('NOT_JSON', `${course.where} answered ${problem}`, { status: sent.status });
+    const words = oneLine(problem, [token, ...secretsOf(spec.body)]);
+    throw new SyncError('NOT_JSON', `${course.where} answered ${words}`, { status: sent.status });
   } catch (error) {
     course.lost = true;
     throw error;

@@ -6,24 +6,55 @@
 const WORDS_MAX = 500;
 /** More of a body than this is not looked at: it is an error message, not data. */
 const LOOK_AT_MAX = 20_000;
-/** Three base64url parts, the first of which opens a JSON object: a JWT, whoever's it is. */
-const JWT = /eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g;
+const MASK = '[secret]';
+/**
+ * Base64url parts, the first of which opens a JSON object: a JWT, whoever's it is. It begins a word, or stands behind an
+ * encoded character (`%22`); looked for at each place of a long word it could take a second.
+ */
+const JWT = /(?<![\w-]{3})eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?/g;
 
 /** @param secrets texts that must not appear, the token first. Empty when the server said nothing. */
 export function serverWords(body: string, secrets: readonly string[]): string {
-  const text = body.slice(0, LOOK_AT_MAX).trim();
-  const said = isHtml(text) ? htmlTitle(text) : jsonWords(text);
-  return cut(redact(said, secrets), WORDS_MAX);
+  // Squeezed first: behind a screenful of blanks the cut could leave the half of a secret, which nobody knows again.
+  const text = squeeze(body).slice(0, LOOK_AT_MAX);
+  return oneLine(isHtml(text) ? htmlTitle(text) : jsonWords(text), secrets);
+}
+
+/** Whatever a server made up, names and hosts too, as a message may show it. */
+export function oneLine(text: string, secrets: readonly string[]): string {
+  return cut(squeeze(redact(text, secrets)), WORDS_MAX);
 }
 
 /** Takes known secrets and anything that looks like a JWT out of a text. */
-export function redact(text: string, secrets: readonly string[]): string {
+function redact(text: string, secrets: readonly string[]): string {
   let clean = text;
   for (const secret of secrets) {
     // A secret of a letter or two would turn every message into noise and is none.
-    if (secret.length >= 4) clean = clean.replaceAll(secret, '[secret]');
+    if (secret.length < 4) continue;
+    clean = clean.replaceAll(secret, MASK);
+    // In another spelling it cannot be cut out of the words around it: then none of them is shown.
+    if (plain(clean).includes(secret)) return MASK;
   }
-  return clean.replace(JWT, '[secret]');
+  return clean.replace(JWT, MASK);
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+/** How JSON, URLs and HTML may write a letter. */
+const WAYS: readonly (readonly [RegExp, (written: string) => string])[] = [
+  [/\\u([0-9a-f]{4})/gi, (unit) => String.fromCharCode(Number.parseInt(unit, 16))],
+  [/\\(["\\/])/g, (letter) => letter],
+  [/((?:%[0-9a-f]{2})+)/gi, (bytes) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString('utf8')],
+  [/&#x([0-9a-f]{1,4});/gi, (unit) => String.fromCharCode(Number.parseInt(unit, 16))],
+  [/&#(\d{1,5});/g, (unit) => String.fromCharCode(Number(unit))],
+  [/&(amp|lt|gt|quot|apos);/g, (name) => ENTITIES[name] ?? ''],
+];
+
+/** The text with each letter as it is. */
+function plain(text: string): string {
+  return WAYS.reduce(
+    (read, [way, letters]) => read.replace(way, (_, written: string) => letters(written)),
+    text,
+  );
 }
 
 export function isHtml(text: string): boolean {
@@ -31,7 +62,7 @@ export function isHtml(text: string): boolean {
 }
 
 function htmlTitle(text: string): string {
-  const title = /<title[^>]*>([^<]*)<\/title>/i.exec(text)?.[1]?.trim() ?? '';
+  const title = /<title[^<>]*>([^<]*)<\/title>/i.exec(text)?.[1]?.trim() ?? '';
   return title === '' ? 'an HTML page' : `an HTML page: ${title}`;
 }
 
@@ -68,9 +99,12 @@ function innerMessages(details: unknown): string[] {
   return Array.isArray(details) ? details.map(collect).filter((text) => text !== '') : [];
 }
 
-function cut(text: string, max: number): string {
-  // Control characters could rewrite a person's terminal.
+/** One line. Control characters could rewrite a person's terminal. */
+function squeeze(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim();
-  return line.length <= max ? line : `${line.slice(0, max - 1).toWellFormed()}…`;
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim();
+}
+
+function cut(line: string, max: number): string {
+  return (line.length <= max ? line : `${line.slice(0, max - 1)}…`).toWellFormed();
 }

@@ -3,9 +3,10 @@ import { type ClientsApi, createApi } from '../../src/api/api.ts';
 import { createTokenSource } from '../../src/api/token.ts';
 import { createTransport } from '../../src/api/transport.ts';
 import { createFakeClock } from '../support/fakeClock.ts';
-import { startHttpServer, type TestServer } from '../support/httpServer.ts';
+import { type Reply, startHttpServer, type TestServer } from '../support/httpServer.ts';
 
 const ID = '0b9b1b0e-6d0f-4f3e-9a53-5f6f3f0f8a11';
+const TOKEN = 'Opaque-Token';
 const AUDIT = { id: ID, type: 'Client', createdTimestamp: '2026-01-01T00:00:00Z', updatedTimestamp: null };
 
 let server: TestServer;
@@ -16,7 +17,7 @@ beforeEach(async () => {
   api = createApi(
     createTransport({
       baseUrl: server.url,
-      tokenSource: createTokenSource({ token: 'abc' }),
+      tokenSource: createTokenSource({ token: TOKEN }),
       clock: createFakeClock(),
       emit: () => undefined,
       concurrency: 4,
@@ -60,7 +61,7 @@ describe('list', () => {
     server.play({ json: [{ id: ID }], headers: { date: 'Thu, 01 Jan 2026 10:00:00 GMT' } });
     const answer = await api.list({});
     expect(answer).toEqual({ rows: [{ id: ID }], date: '2026-01-01T10:00:00.0000000Z', nextLink: null });
-    expect(server.seen[0]).toMatchObject({ method: 'GET', url: '/homedashboard/clients', token: 'abc' });
+    expect(server.seen[0]).toMatchObject({ method: 'GET', url: '/homedashboard/clients', token: TOKEN });
   });
 
   it('reads the envelope of OData, and goes nowhere near its nextLink', async () => {
@@ -71,6 +72,20 @@ describe('list', () => {
     expect(server.seen).toHaveLength(1);
     expect(other.connections()).toBe(0);
     await other.close();
+  });
+
+  it('says what came in one short line without the token, whatever a server makes of names and hosts', async () => {
+    const replies: readonly Reply[] = [
+      { json: { [TOKEN]: 1, 'two\nlines': 2, '\u001b[2J': 3, [`long${'g'.repeat(5000)}`]: 4 } },
+      { status: 302, headers: { location: `https://${TOKEN}.${'h'.repeat(5000)}.example/` } },
+    ];
+    for (const reply of replies) {
+      server.otherwise(reply);
+      const error = (await api.list({}, { retry: false }).catch((thrown: unknown) => thrown)) as Error;
+      expect(error.message).toMatch(/ answered .*\[secret\]/);
+      expect(error.message).not.toMatch(new RegExp(`${TOKEN}|\\p{Cc}`, 'iu'));
+      expect(error.message.length).toBeLessThan(700);
+    }
   });
 
   it('tries anything else again, then says what came', async () => {

@@ -55,4 +55,31 @@ describe('serverWords', () => {
       'bad token [secret] and [secret]',
     );
   });
+
+  it('shows no secret that the server spells in another way', () => {
+    const secret = 's3cret+to/ken<';
+    for (const spelt of [
+      's3cret\\u002Bto/ken\\u003c',
+      's3cret+to\\/ken<',
+      's3cret%2Bto%2fken%3C',
+      's3cret+to/ken&lt;',
+      's3cret&#43;to&#x2F;ken&lt;',
+    ]) {
+      expect(serverWords(`{"token":"${spelt}"}`, [secret])).toBe('[secret]');
+    }
+    expect(serverWords('{"token":"s3cret\\u002Bto"}', [secret])).toContain('s3cret');
+  });
+
+  it('shows no half of a secret that lies across the end of what is looked at', () => {
+    expect(serverWords(`${' '.repeat(19_995)}s3cret-token`, ['s3cret-token'])).toBe('[secret]');
+    expect(serverWords(`no${'\0'.repeat(19_995)}s3cret-token`, ['s3cret-token'])).toBe('no [secret]');
+  });
+
+  it('knows a JWT behind an encoded quote', () => {
+    expect(words('token=%22eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0%22')).toBe('token=%22[secret]%22');
+  });
+
+  it('is always well-formed text', () => {
+    expect(words('"\\ud800 half a letter"').isWellFormed()).toBe(true);
+  });
 });
