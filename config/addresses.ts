@@ -39,7 +39,9 @@ export const warehouse: Kind<WarehouseTarget> = {
     if (!/^sqlite:/i.test(value)) {
       const url = postgresUrl.parse(value);
       if (!isProblem(url)) return { kind: 'postgres', url };
-      return { problem: 'must be sqlite:PATH or postgres://user:password@host:5432/database' };
+      return /^postgres/i.test(value)
+        ? url
+        : { problem: 'must be sqlite:PATH or postgres://user:password@host:5432/database' };
     }
     const path = value.slice('sqlite:'.length).trim();
     if (path.startsWith('//')) {
@@ -59,7 +61,8 @@ export const postgresUrl: Kind<string> = {
   words: 'postgres://…',
   placeholder: 'URL',
   parse(value) {
-    const url = readUrl(value, ['postgres:', 'postgresql:'], 'postgres://user:password@host:5432/database');
+    const example = 'postgres://user:password@host:5432/database';
+    const url = readLoginUrl(value, ['postgres:', 'postgresql:'], example);
     return isProblem(url) ? url : value;
   },
 };
@@ -69,8 +72,11 @@ export const redisUrl: Kind<string> = {
   words: 'redis://… or rediss://…',
   placeholder: 'URL',
   parse(value) {
-    const url = readUrl(value, ['redis:', 'rediss:'], 'redis://127.0.0.1:6379');
-    return isProblem(url) ? url : value;
+    const url = readLoginUrl(value, ['redis:', 'rediss:'], 'redis://127.0.0.1:6379');
+    if (isProblem(url)) return url;
+    return /^\/?\d{0,5}$/.test(url.pathname)
+      ? value
+      : { problem: 'must name a database by its number, such as redis://127.0.0.1:6379/0, or none' };
   },
 };
 
@@ -119,4 +125,27 @@ function readUrl(value: string, protocols: readonly string[], example: string): 
   if (/\s/.test(value) || !URL.canParse(value)) return { problem };
   const url = new URL(value);
   return protocols.includes(url.protocol) && url.host !== '' ? url : { problem };
+}
+
+/**
+ * The address of a service that one logs in to. A password with one of `/ ? # @ %` in it as it is cuts the URL
+ * elsewhere than was meant: its first part would pass for a port and the rest for a path, which everybody may see.
+ */
+function readLoginUrl(value: string, protocols: readonly string[], example: string): URL | Problem {
+  const url = readUrl(value, protocols, example);
+  if (isProblem(url)) return url;
+  const { username, password, pathname, search, hash } = url;
+  const isCut = hash !== '' || pathname.includes('@') || /^[^=]*@/.test(search);
+  return !isCut && [username, password, pathname].every(isEncoded)
+    ? url
+    : { problem: `must be a URL such as ${example}, with / ? # @ % in a password as %2F %3F %23 %40 %25` };
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -22,8 +22,8 @@ export interface ParsedFile {
   readonly problems: readonly string[];
 }
 
-const LINE = /^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$/;
-const QUOTED = /^(?:'([^']*)'|"((?:[^"\\]|\\.)*)")\s*(?:#.*)?$/;
+const LINE = /^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*([^\r]*)$/;
+const QUOTED = /^(?:'([^']*)'|"((?:[^"\\]|\\.)*)")\s*(?:#.*)?$/s;
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t' };
 
 export function parseSettingsFile(file: SettingsFile): ParsedFile {
@@ -49,8 +49,8 @@ export function parseSettingsFile(file: SettingsFile): ParsedFile {
 
 /** @returns null when a quote does not close. */
 function readQuoted(rest: string): string | null {
-  if (!/^['"]/.test(rest)) return rest.replace(/(^|\s+)#.*$/, '');
+  if (!/^['"]/.test(rest)) return rest.replace(/(?:^|\s)#.*$/s, '').trimEnd();
   const parts = QUOTED.exec(rest);
   if (parts === null) return null;
-  return parts[1] ?? (parts[2] ?? '').replace(/\\(.)/g, (_, letter: string) => ESCAPES[letter] ?? letter);
+  return parts[1] ?? (parts[2] ?? '').replace(/\\(.)/gs, (_, letter: string) => ESCAPES[letter] ?? letter);
 }

@@ -8,7 +8,8 @@ import { type Config, SETTINGS } from './settings.ts';
 const MASK = '[secret]';
 /** Shorter ones are no secrets, and masking them would garble every line. */
 const SECRET_LENGTH_MIN = 4;
-const JWT = /\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?/g;
+/** At the beginning of a word, or behind an encoded character (`%22`). */
+const JWT = /(?<![\w-]{3})eyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?/g;
 
 /**
  * @param config null while there is none yet: then only what looks like a JWT is masked.
@@ -37,13 +38,14 @@ function secretsOf(config: Config): readonly string[] {
 function passwordOf(address: string): readonly string[] {
   if (!URL.canParse(address)) return [];
   const url = new URL(address);
-  const inQuery = url.searchParams.get('password');
-  return [url.password, ...(inQuery === null ? [] : [inQuery])].filter((secret) => secret !== '');
+  // As it was written, too: URL encodes what need not be, and leaves what is encoded.
+  const written = /^[^:]+:\/\/[^:/?#]*:([^/?#]*)@/.exec(address)?.[1];
+  return [url.password, written, url.searchParams.get('password')].filter((secret) => secret != null);
 }
 
 function spellings(secret: string): readonly string[] {
   const plain = decode(secret);
-  const texts = [secret, plain, encodeURIComponent(plain)];
+  const texts = [secret, plain, encodeURIComponent(plain), encodeURIComponent(secret)];
   return [...texts, ...texts.map((one) => JSON.stringify(one).slice(1, -1))].filter(
     (one) => one.length >= SECRET_LENGTH_MIN,
   );

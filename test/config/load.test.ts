@@ -108,8 +108,11 @@ describe('loadConfig', () => {
     ['MIRROR_OWNER_ID', 'me', 'must be a uuid'],
     ['MIRROR_SCHEMA', 'a;drop', 'must be a name'],
     ['MIRROR_SCHEMA', 'pg_mine', 'must be a name'],
+    ['MIRROR_SCHEMA', 'a" CASCADE; --', 'must be a name'],
     ['MIRROR_EXCLUDE_FIELDS', 'id', 'cannot leave out id'],
     ['MIRROR_EXCLUDE_FIELDS', 'fico,createdOn', 'cannot leave out createdOn'],
+    ['MIRROR_EXCLUDE_FIELDS', "fax') OR true --", 'must hold names of letters'],
+    ['MIRROR_EXCLUDE_FIELDS', 'fax" = NULL --', 'must hold names of letters'],
     ['MIRROR_EXCLUDE_FIELDS', 'loginTokn', 'did you mean loginToken?'],
     ['MIRROR_EXCLUDE_FIELDS', 'login_token', 'did you mean loginToken?'],
     ['MIRROR_EXCLUDE_FIELDS', 'email', 'set MIRROR_PUSH=false'],
@@ -130,6 +133,8 @@ describe('loadConfig', () => {
     ['WAREHOUSE_URL', 'sqlite://data/x.db', 'without slashes before the path'],
     ['WAREHOUSE_LISTEN_URL', 'postgres://h/d', 'is for Postgres, and WAREHOUSE_URL names SQLite'],
     ['REDIS_URL', 'http://x', 'must be a URL'],
+    ['REDIS_URL', 'redis://:100%@127.0.0.1', 'as %2F %3F %23 %40 %25'],
+    ['REDIS_URL', 'redis://127.0.0.1/clients', 'must name a database by its number'],
     ['HTTP_ADDRESS', '8080', 'must be HOST:PORT'],
     ['HTTP_ADDRESS', '127.0.0.1:70000', 'must be HOST:PORT'],
     ['HTTP_ADDRESS', '0.0.0.0:8080', 'set HTTP_TOKEN or HTTP_TOKEN_FILE'],
@@ -222,6 +227,19 @@ describe('loadConfig', () => {
     );
   });
 
+  it('refuses a password that cuts the URL, for its rest would pass for the path, and be shown', () => {
+    for (const cut of ['12/hunter2', '12?hunter2', '12#hunter2', '12?a@b=hunter2']) {
+      for (const name of ['WAREHOUSE_URL', 'WAREHOUSE_LISTEN_URL']) {
+        const message = fromEnv(name, `postgres://me:${cut}@db.internal/crm`);
+        expect(message).toMatch(new RegExp(`^${name} must be a URL .* as %2F %3F %23 %40 %25$`, 'm'));
+        expect(message).not.toContain('hunter2');
+      }
+      expect(fromEnv('REDIS_URL', `redis://me:${cut}@127.0.0.1`)).toContain('as %2F %3F %23 %40 %25');
+    }
+    const whole = 'postgres://me:p%40ss%2Fword@db.internal/crm?application_name=me@home';
+    expect(loadConfig({ env: { WAREHOUSE_URL: whole } }).warehouse).toEqual({ kind: 'postgres', url: whole });
+  });
+
   it('ends in a Config or in a SyncError, whatever it is given', () => {
     const entry = fc.tuple(fc.constantFrom(...SETTINGS.map((row) => row.env)), fc.string());
     fc.assert(
@@ -261,6 +279,7 @@ describe('createRedactor', () => {
       CLIENTS_API_TOKEN: 'opaque"token',
       WAREHOUSE_URL: 'postgres://me:p%40ss%2Fword@db/crm',
       REDIS_URL: 'redis://:redispass@127.0.0.1',
+      WAREHOUSE_LISTEN_URL: 'postgres://me:half^%2Fhalf@db/crm?password=odd%252Fword',
       HTTP_TOKEN: 'browserword',
     },
   });
@@ -273,17 +292,28 @@ describe('createRedactor', () => {
       'p%40ss%2Fword',
       'p@ss/word',
       'redispass',
+      'odd%252Fword',
+      'half^%2Fhalf',
       'browserword',
       'from-a-file',
     ].join(' | ');
     const masked = redact(text);
-    for (const secret of ['opaque', 'p%40ss', 'p@ss', 'redispass', 'browserword', 'from-a-file']) {
+    for (const secret of [
+      'opaque',
+      'p%40ss',
+      'p@ss',
+      'redispass',
+      'odd%252F',
+      'browserword',
+      'from-a-file',
+    ]) {
       expect(masked).not.toContain(secret);
     }
   });
 
   it('masks whatever looks like a JWT, before there is a config too', () => {
     expect(createRedactor(null)(`token ${JWT}!`)).toBe('token [secret]!');
+    expect(createRedactor(null)(`token=%22${JWT}%22`)).toBe('token=%22[secret]%22');
   });
 
   it('leaves everything else as it is', () => {
