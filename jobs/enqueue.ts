@@ -1,5 +1,7 @@
 /** Hands a backfill to the workers, for a person or a script that does not want to wait for it. */
+
 import type { Config } from '../config/settings.ts';
+import { withTimeLimit } from '../src/abort.ts';
 import { type AppOptions, withEngine } from '../src/app.ts';
 import { SyncError } from '../src/errors.ts';
 import { readIdentity } from '../src/ledger/identity.ts';
@@ -17,8 +19,7 @@ export async function enqueueBackfill(options: AppOptions, restart: boolean): Pr
   const { config, signal } = options;
   const redis = connectRedis(config.redisUrl, { onAway: () => undefined, onBack: () => undefined });
   try {
-    const soon = AbortSignal.any([signal, AbortSignal.timeout(REDIS_WITHIN_MS)]);
-    await redis.ready(soon).catch(async () => {
+    await withTimeLimit(REDIS_WITHIN_MS, signal, redis.ready).catch(async () => {
       signal.throwIfAborted();
       throw new SyncError('REDIS_AWAY', `${redis.label} does not answer: ${await redis.check()}`);
     });

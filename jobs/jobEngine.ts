@@ -3,8 +3,10 @@
  * its own events, and to stop when it loses its lock. Which job an event belongs to is told by the asynchronous
  * context in which it was emitted.
  */
+
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setMaxListeners } from 'node:events';
+import { createLinkedAbort } from '../src/abort.ts';
 import { readSettings } from '../src/ledger/settings.ts';
 import type { PushEngine } from '../src/push/engine.ts';
 
@@ -17,18 +19,19 @@ export function withJobEngine<T>(
   work: (engine: PushEngine) => Promise<T>,
 ): Promise<T> {
   const own = Symbol('job');
-  const both = AbortSignal.any([engine.signal, signal]);
-  setMaxListeners(0, both);
-  return scope.run(own, () =>
+  const both = createLinkedAbort(engine.signal, signal);
+  setMaxListeners(0, both.signal);
+  const done = scope.run(own, () =>
     work({
       ...engine,
-      signal: both,
+      signal: both.signal,
       subscribe: (listener) =>
         engine.subscribe((event) => {
           if (scope.getStore() === own) listener(event);
         }),
     }),
   );
+  return done.finally(both.close);
 }
 
 /**

@@ -1,6 +1,8 @@
 /** One BullMQ worker for each row of the table of jobs: payload in, engine call, counts out. */
+
 import { type Job, type Telemetry, WaitingChildrenError, Worker } from 'bullmq';
 import type { Config } from '../config/settings.ts';
+import { createLinkedAbort } from '../src/abort.ts';
 import { isSyncError, SyncError } from '../src/errors.ts';
 import type { Log } from '../src/observe/log.ts';
 import { createSplitter, type Splitter } from '../src/pull/split.ts';
@@ -141,10 +143,10 @@ async function runOne<N extends JobName>(
   shared: Pick<JobContext, 'lanes' | 'splitterOf'>,
 ): Promise<JobResult> {
   const { engine, queues, redact, config } = options;
-  const lost = new AbortController();
+  const lost = createLinkedAbort(name === 'window' ? options.stop : undefined);
   const lose = (): void => lost.abort(new SyncError('LEASE_LOST', `the job ${name} lost its lock`));
   at.lock.addEventListener('abort', lose, { once: true });
-  const signal = name === 'window' ? AbortSignal.any([lost.signal, options.stop]) : lost.signal;
+  const { signal } = lost;
   try {
     return await withJobEngine(engine, signal, async (own) => {
       await options.freshen(own.signal);
@@ -162,6 +164,8 @@ async function runOne<N extends JobName>(
       redact,
       now: engine.clock.now,
     });
+  } finally {
+    lost.close();
   }
 }
 

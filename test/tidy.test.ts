@@ -12,6 +12,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'src/errors.ts': 0,
   'src/events.ts': 0.5,
   'src/clock.ts': 0,
+  'src/abort.ts': 0,
   'src/clients/': 0,
   'src/api/': 1,
   'src/warehouse/': 1,
@@ -91,6 +92,10 @@ describe('the house', () => {
     const askers = files.filter((path) => /\bDate\.now\(|new Date\(\)/.test(code(path)));
     const allowed = (path: string) => path === 'src/clock.ts' || path.startsWith('src/simulator/');
     expect(askers.filter((path) => !allowed(path))).toEqual([]);
+  });
+
+  it('follows an abort signal in one way, which keeps its time and leaves no trace', () => {
+    expect(files.filter((path) => /\bAbortSignal\.(any|timeout)\b/.test(code(path)))).toEqual([]);
   });
 
   it('opens each file with what it is', () => {

@@ -2,7 +2,7 @@
  * Fetches the next pages of a read while the caller writes the last one, so that the network and the warehouse
  * do not wait for each other. Bounded: no more than `pages` answers wait at a time.
  */
-import { createLinkedAbort } from './linkedAbort.ts';
+import { createLinkedAbort } from '../abort.ts';
 
 /**
  * The same values in the same order as `open` gives, and its return value. An error comes where its value would

@@ -1,8 +1,10 @@
 /** Does Redis answer? A PING over a plain socket: the worker's client would wait and try again for ever. */
+
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 import { withoutPassword } from '../../config/addresses.ts';
+import { withTimeLimit } from '../abort.ts';
 import { fault, type Outcome, ok, skipped } from './finding.ts';
 
 const PING_TIMEOUT_MS = 3000;
@@ -28,15 +30,17 @@ async function ping(url: URL, signal: AbortSignal): Promise<string> {
     url.protocol === 'rediss:' ? tls.connect({ host, port, servername: host }) : net.connect({ host, port });
   // Whoever waits hears of an error; between two waits nobody does.
   socket.on('error', () => undefined);
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(PING_TIMEOUT_MS)]);
   try {
-    await once(socket, url.protocol === 'rediss:' ? 'secureConnect' : 'connect', { signal: limit });
-    socket.write(commandsOf(url));
-    return await readAnswer(socket, limit);
+    return await withTimeLimit(PING_TIMEOUT_MS, signal, async (limit) => {
+      await once(socket, url.protocol === 'rediss:' ? 'secureConnect' : 'connect', { signal: limit });
+      socket.write(commandsOf(url));
+      return await readAnswer(socket, limit);
+    });
   } catch (error) {
     signal.throwIfAborted();
-    if (limit.aborted) return `no answer within ${PING_TIMEOUT_MS / 1000} s`;
-    return (error as NodeJS.ErrnoException).code ?? 'no answer';
+    const { name, code } = error as NodeJS.ErrnoException;
+    if (name === 'AbortError') return `no answer within ${PING_TIMEOUT_MS / 1000} s`;
+    return code ?? 'no answer';
   } finally {
     socket.destroy();
   }

@@ -2,6 +2,7 @@
  * Holding a lease while work goes on: taken by name, prolonged in the background, given back at the end. When it
  * is lost the work's signal is aborted; should the work commit all the same, the fence stops it.
  */
+import { createLinkedAbort, type LinkedAbort } from '../abort.ts';
 import type { Clock } from '../clock.ts';
 import { isSyncError, SyncError } from '../errors.ts';
 import type { Lease, Warehouse } from '../warehouse/warehouse.ts';
@@ -27,12 +28,13 @@ export async function tryWithLease<T>(
 ): Promise<T | undefined> {
   const lease = await context.warehouse.acquireLease(name, LEASE_TTL_MS);
   if (lease === null) return undefined;
-  const lost = new AbortController();
+  const lost = createLinkedAbort(context.signal);
   const done = new AbortController();
   const keeping = keep(context, lease, lost, done.signal);
   try {
-    return await work(lease, AbortSignal.any([context.signal, lost.signal]));
+    return await work(lease, lost.signal);
   } finally {
+    lost.close();
     done.abort();
     await keeping;
     // Giving it back is a courtesy: where it fails the lease runs out by itself.
@@ -79,7 +81,7 @@ export async function withLease<T>(
 async function keep(
   context: LeaseContext,
   lease: Lease,
-  lost: AbortController,
+  lost: LinkedAbort,
   done: AbortSignal,
 ): Promise<void> {
   let misses = 0;

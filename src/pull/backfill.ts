@@ -5,6 +5,7 @@
  * at the end, whose two streams begin where the source stood before the first page. Windows, places and rows are
  * written together: a backfill killed at any instant goes on where it was.
  */
+import { createLinkedAbort, type LinkedAbort } from '../abort.ts';
 import { ahead, readInOrder } from '../api/readInOrder.ts';
 import { type Instant, instantFromMs } from '../clients/instant.ts';
 import { SyncError } from '../errors.ts';
@@ -145,8 +146,16 @@ function leaseOf(backfillId: number, windowId: number): string {
 
 async function readAllWindows(engine: Engine, backfillId: number): Promise<void> {
   // One lane that fails stops the others.
-  const failed = new AbortController();
-  const walk = createWalk(engine, backfillId, AbortSignal.any([engine.signal, failed.signal]));
+  const failed = createLinkedAbort(engine.signal);
+  try {
+    await readInLanes(createWalk(engine, backfillId, failed.signal), failed);
+  } finally {
+    failed.close();
+  }
+}
+
+async function readInLanes(walk: Walk, failed: LinkedAbort): Promise<void> {
+  const { engine, backfillId } = walk;
   for (let round = 0; ; round += 1) {
     const lanes = Array.from({ length: engine.options.concurrency }, () =>
       runLane(walk).catch((error: unknown) => {

@@ -4,7 +4,7 @@
  *
  * Rows and place are handed to the store together, so a walk killed at any instant goes on where its rows end.
  */
-import { createLinkedAbort, type LinkedAbort } from '../api/linkedAbort.ts';
+import { createLinkedAbort, type LinkedAbort } from '../abort.ts';
 import { ahead, type List, readInOrder } from '../api/readInOrder.ts';
 import { addSeconds } from '../clients/instant.ts';
 import type { Clock } from '../clock.ts';

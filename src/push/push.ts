@@ -5,7 +5,9 @@
  * Lanes, not a queue: rows go in batches, two batches at a time, so that the source is always busy and neither memory
  * nor a poisoned row grows with what waits. A row that fails stays as it is; the pass goes on and tells at its end.
  */
+
 import { setMaxListeners } from 'node:events';
+import { createLinkedAbort, type LinkedAbort } from '../abort.ts';
 import { addSeconds } from '../clients/instant.ts';
 import { pruneConflicts } from '../ledger/conflicts.ts';
 import { pruneEdits } from '../ledger/edits.ts';
@@ -85,14 +87,22 @@ export function mergeOnly(engine: PushEngine): Promise<void> {
   return runPass(engine, false, async () => undefined);
 }
 
-type Work = (pass: Pass, stop: AbortController) => Promise<void>;
+type Work = (pass: Pass, stop: LinkedAbort) => Promise<void>;
 
 async function runPass(engine: PushEngine, sends: boolean, work: Work): Promise<void> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([engine.signal, stop.signal]);
+  const stop = createLinkedAbort(engine.signal);
   // Every request of two batches listens to it.
-  setMaxListeners(0, signal);
-  const pass = createPass({ ...engine, signal }, sends);
+  setMaxListeners(0, stop.signal);
+  const pass = createPass({ ...engine, signal: stop.signal }, sends);
+  try {
+    await workThrough(pass, sends, work, stop);
+  } finally {
+    stop.close();
+  }
+  if (pass.failures.first !== null) throw pass.failures.first;
+}
+
+async function workThrough(pass: Pass, sends: boolean, work: Work, stop: LinkedAbort): Promise<void> {
   await endDeadClaims(pass);
   try {
     if (sends) await work(pass, stop);
@@ -102,11 +112,10 @@ async function runPass(engine: PushEngine, sends: boolean, work: Work): Promise<
   } finally {
     await endOwnClaims(pass);
   }
-  if (pass.failures.first !== null) throw pass.failures.first;
 }
 
 /** Works on batches side by side. The first that fails stops the others, and all are waited for. */
-async function eachBatch(pass: Pass, batches: AsyncIterable<readonly string[]>, stop: AbortController) {
+async function eachBatch(pass: Pass, batches: AsyncIterable<readonly string[]>, stop: LinkedAbort) {
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
   const fail = (error: unknown) => {

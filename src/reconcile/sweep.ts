@@ -1,4 +1,5 @@
 /** The sweep: spans of about as many clients each, read side by side, until every one is compared. */
+import { createLinkedAbort } from '../abort.ts';
 import { addSeconds, type Instant, instantFromMs } from '../clients/instant.ts';
 import { countLive, readQuantiles } from '../ledger/mirrored.ts';
 import { readStreamStates, type StreamState } from '../ledger/places.ts';
@@ -53,9 +54,9 @@ export function planSpans(bounds: readonly Instant[]): SpanBounds[] {
 export async function sweepAll(context: SweepContext): Promise<void> {
   const { engine, signal } = context;
   const open = await readOpenSpans(engine.warehouse, context.sweepId);
-  const failed = new AbortController();
   const onRead = await createProgress(context);
-  const inner = { ...context, onRead, signal: AbortSignal.any([signal, failed.signal]) };
+  const failed = createLinkedAbort(signal);
+  const inner = { ...context, onRead, signal: failed.signal };
   const lane = async (): Promise<void> => {
     for (let span = open.shift(); span !== undefined; span = open.shift()) {
       inner.signal.throwIfAborted();
@@ -68,7 +69,9 @@ export async function sweepAll(context: SweepContext): Promise<void> {
       throw failed.signal.reason;
     }),
   );
-  for (const one of await Promise.allSettled(lanes)) if (one.status === 'rejected') throw one.reason;
+  const ended = await Promise.allSettled(lanes);
+  failed.close();
+  for (const one of ended) if (one.status === 'rejected') throw one.reason;
 }
 
 /** Tells how much is done; the mirror's count stands for the source's, which has none. */
