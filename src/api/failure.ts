@@ -17,11 +17,15 @@ export interface Refusal {
   readonly retryAfterMs: number | null;
 }
 
-/** The error for an answer that is neither a success nor an outcome the caller asked for. */
+/**
+ * The error for an answer that is neither a success nor an outcome the caller asked for. The message, which ends in
+ * logs and queues, has the server's words on a read, which speak of the query; those on a write may quote what was
+ * written and stay in `details.body`.
+ */
 export function refusalError(refusal: Refusal): SyncError {
   const { method, where, status, words, retryAfterMs } = refusal;
   const code = codeOf(refusal);
-  const said = words === '' ? '' : `: ${words}`;
+  const said = words === '' || method !== 'GET' ? '' : `: ${words}`;
   const hint = hintOf(code, method, status);
   const details: ErrorDetails = {
     status,

@@ -2,6 +2,7 @@
 import { type Instant, parseInstant } from '../clients/instant.ts';
 import { type ReadRow, rawText } from '../clients/record.ts';
 
+const NOTHING_EXCLUDED: ReadonlySet<string> = new Set();
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Whatever else the row holds is dropped; `values` is empty. A row without readable id or stamps is rejected. */
@@ -14,7 +15,7 @@ export function parseStamps(raw: unknown): ReadRow {
   if (id !== null && createdOn !== undefined && updatedOn !== undefined) {
     return { id, createdOn, updatedOn, values: [], extra: null };
   }
-  const kept = rawText({ id: row.id, createdOn: row.createdOn, updatedOn: row.updatedOn });
+  const kept = rawText({ id: row.id, createdOn: row.createdOn, updatedOn: row.updatedOn }, NOTHING_EXCLUDED);
   return { id, createdOn, updatedOn, reason: 'id or a stamp cannot be read', raw: kept };
 }
 

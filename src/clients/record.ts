@@ -65,7 +65,7 @@ const UPDATED_ON = FIELDS.findIndex((field) => field.name === 'updatedOn');
 export function parseRow(raw: unknown, options: ParseOptions): ReadRow {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     const nothing = { id: null, createdOn: null, updatedOn: null };
-    return { ...nothing, reason: 'the row is not a JSON object', raw: rawText(raw) };
+    return { ...nothing, reason: 'the row is not a JSON object', raw: rawText(raw, options.excluded) };
   }
   const row = raw as Readonly<Record<string, unknown>>;
   const values: FieldValue[] = new Array(FIELDS.length).fill(null);
@@ -140,14 +140,18 @@ function isDeeper(value: unknown, levels: number): boolean {
   return false;
 }
 
-/** A row as well-formed JSON text, whatever it holds: a value that is nested too deeply for that is left out. */
-export function rawText(row: unknown): string {
-  if (!isDeeper(row, LEVELS_MAX + 1)) return JSON.stringify(row).toWellFormed();
+/**
+ * A row as well-formed JSON text, whatever it holds and at whatever depth the row itself lies in it: without the
+ * excluded fields, and without a value that is nested too deeply to be written down.
+ */
+export function rawText(row: unknown, excluded: ReadonlySet<string>): string {
+  const keep = (name: string, value: unknown) => (isExcluded(name, excluded) ? undefined : value);
+  if (!isDeeper(row, LEVELS_MAX + 1)) return JSON.stringify(row, keep).toWellFormed();
   const members = Object.entries(row as object).map(([name, value]) => [
     name,
     isDeeper(value, LEVELS_MAX) ? 'left out: nested too deeply' : value,
   ]);
-  return JSON.stringify(Object.fromEntries(members)).toWellFormed();
+  return JSON.stringify(Object.fromEntries(members), keep).toWellFormed();
 }
 
 /** One reader a type: what the API sent → canonical value, or the problem in words. */
@@ -196,22 +200,29 @@ function unknownFields(row: Readonly<Record<string, unknown>>, excluded: Readonl
   let extra: Record<string, unknown> | null = null;
   for (const name in row) {
     // OData annotations (`@odata.etag`) describe the answer, not the client.
-    if (KNOWN.has(name) || excluded.has(name) || name.includes('@')) continue;
+    if (KNOWN.has(name) || isExcluded(name, excluded) || name.includes('@')) continue;
     extra ??= Object.create(null) as Record<string, unknown>;
     extra[name] = row[name];
   }
   return extra;
 }
 
+/** Is it a field that must not be stored, however a server that has changed spells it (`LoginToken`)? */
+function isExcluded(name: string, excluded: ReadonlySet<string>): boolean {
+  if (excluded.has(name)) return true;
+  const plain = name.toLowerCase();
+  for (const one of excluded) if (one.toLowerCase() === plain) return true;
+  return false;
+}
+
 function reject(row: Readonly<Record<string, unknown>>, options: ParseOptions, reason: string): RejectedRow {
-  const kept = Object.fromEntries(Object.entries(row).filter(([name]) => !options.excluded.has(name)));
   const id = typeof row.id === 'string' && UUID.test(row.id.toLowerCase()) ? row.id.toLowerCase() : null;
   return {
     id,
     createdOn: readStamp(row.createdOn),
     updatedOn: readStamp(row.updatedOn),
     reason,
-    raw: rawText(kept),
+    raw: rawText(row, options.excluded),
   };
 }
 

@@ -83,6 +83,17 @@ export function problem(status: number, headers: Record<string, string> = {}): H
   return new HttpProblem(problemAnswer(status, headers));
 }
 
+/** The same error, quoting what was sent. */
+export function echoedAnswer(
+  answer: Answer,
+  request: { readonly headers: Readonly<Record<string, string | undefined>>; readonly body: Buffer },
+): Answer {
+  if (answer.status < 400) return answer;
+  const detail = `${JSON.stringify(request.headers)} ${request.body.toString()}`;
+  const said = { ...detailsOf(answer.status, TITLES[answer.status] ?? 'Error'), detail };
+  return jsonAnswer(answer.status, said, { ...answer.headers });
+}
+
 function detailsOf(status: number, title: string): Record<string, unknown> {
   return { type: `https://httpstatuses.io/${status}`, title, status, traceId: '00-simulated-00' };
 }

@@ -84,6 +84,8 @@ export interface Faults {
   readonly refuseFields?: Readonly<Record<string, 400 | 422>>;
   /** Sends an ETag with a client and honours If-Match. */
   readonly etag?: boolean;
+  /** Every error quotes the request, its headers and its body, as a developer's error page does. */
+  readonly echo?: boolean;
   /** A field more in every row, with the same value in each. */
   readonly extraField?: { readonly name: string; readonly value: unknown };
 }

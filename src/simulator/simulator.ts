@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Answer, HttpProblem, problemAnswer } from './answer.ts';
+import { type Answer, echoedAnswer, HttpProblem, problemAnswer } from './answer.ts';
 import { type Auth, createAuth, makeToken } from './auth.ts';
 import { cut, deliver } from './delivery.ts';
 import { applyDrift } from './drift.ts';
@@ -208,8 +208,10 @@ async function serve(world: Serving, request: IncomingMessage, response: ServerR
   try {
     const read = await readBody(request);
     body = read ?? body;
-    const answer =
+    const plain =
       read === null ? problemAnswer(413) : await answerOf(world, { ...asked, body }, request.url ?? '/');
+    const echoes = faultSwitch.faults.echo === true && plain !== null;
+    const answer = echoes ? echoedAnswer(plain, { ...asked, body }) : plain;
     const value = (): string | null =>
       options.dateHeader === false ? null : new Date(world.clock() + (options.dateSkewMs ?? 0)).toUTCString();
     if (answer === null) cut(response);

@@ -98,6 +98,14 @@ describe('parseRow', () => {
 
   it('never keeps an excluded field in a rejected row', () => {
     expect(JSON.stringify(parse({ fico: 'x', loginToken: 'secret' }))).not.toContain('secret');
+    const wrapped = parseRow([{ value: { ...ROW, loginToken: 'secret' } }], OPTIONS);
+    expect(JSON.stringify(wrapped)).toContain('value');
+    expect(JSON.stringify(wrapped)).not.toContain('secret');
+  });
+
+  it('knows an excluded field in whatever case a changed server spells it', () => {
+    expect(JSON.stringify(parse({ LoginToken: 'secret' }))).not.toContain('secret');
+    expect(JSON.stringify(parse({ fico: 'x', LOGINTOKEN: 'secret' }))).not.toContain('secret');
   });
 
   it('makes lone surrogates well-formed', () => {

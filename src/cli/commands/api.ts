@@ -4,7 +4,7 @@
  */
 import { int, text, uuid } from '../../../config/kinds.ts';
 import type { Body, CallOptions, ClientsApi } from '../../api/api.ts';
-import { SyncError } from '../../errors.ts';
+import { isSyncError, SyncError } from '../../errors.ts';
 import { readBody } from '../body.ts';
 import { type Command, type CommandContext, defineCommand, type ExitCode } from '../command.ts';
 
@@ -98,8 +98,8 @@ export const apiDelete: Command = defineCommand({
       throw new SyncError('USAGE', 'api delete needs either the id of a client or --all', { hint: '' });
     }
     return await withApi(context, async (api) => {
-      if (id === undefined) await api.deleteAll(once(context));
-      else await api.delete(id, once(context));
+      const call = id === undefined ? api.deleteAll(once(context)) : api.delete(id, once(context));
+      await call.catch(tellWords);
       context.print({ deleted: id ?? 'all' }, id === undefined ? 'deleted all clients' : `deleted ${id}`);
     });
   },
@@ -126,9 +126,15 @@ async function withWrite(
   call: (api: ClientsApi) => Promise<unknown>,
 ): Promise<ExitCode> {
   return await withApi(context, async (api) => {
-    const record = await call(api);
+    const record = await call(api).catch(tellWords);
     context.print(record, show(record));
   });
+}
+
+/** Who wrote by hand is to see what the server says of it. */
+function tellWords(error: unknown): never {
+  if (!isSyncError(error) || error.details.body === undefined) throw error;
+  throw new SyncError(error.code, `${error.message}: ${error.details.body}`, error.details, error);
 }
 
 async function withApi(context: CommandContext, use: (api: ClientsApi) => Promise<void>): Promise<ExitCode> {

@@ -56,4 +56,6 @@ export function tune(db: Connection): void {
   db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   db.pragma(`journal_size_limit = ${LOG_BYTES_KEPT}`);
   db.pragma('foreign_keys = ON');
+  // What was erased, an excluded field above all, is to be gone from the file too, not only from its tables.
+  db.pragma('secure_delete = ON');
 }
