@@ -5,6 +5,7 @@
  * The dying happens in this process, so that hundreds of points cost seconds: from the point on the run can neither
  * commit nor ask, which is all that a dead process is to the two sides. kills.test.ts does it with real SIGKILLs.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { type ClientRecord, parseRow } from '../../src/clients/record.ts';
 import { type FaultPoint, type STEPS, withFaultPoints } from '../../src/faultPoint.ts';
@@ -26,6 +27,8 @@ import { differencesBetween } from '../support/mirror.ts';
  */
 const EVERY = process.env.FAULT_POINTS_EVERY;
 const SAMPLE = { sqlite: Number(EVERY ?? 5), postgres: Number(EVERY ?? 20) };
+
+const LONGER_THAN_A_WALK_MS = 80;
 
 class Killed extends Error {}
 
@@ -223,8 +226,10 @@ const pull: Story<{ gone: string; edited: string; disputed: string; bad: string;
     const { world } = life;
     const { source } = world.simulator;
     const [edited = '', disputed = '', changed = '', bad = ''] = some(life, turn, 4);
-    // First of its page: behind a page's last row the next one begins, which would bring it again.
+    // Neither a page's last row, from which the next one begins, nor changed within the time that a walk takes,
+    // which a later one looks back: either would bring it again, whatever was lost.
     source.update(changed, { workPhone: `work ${turn}` });
+    await delay(LONGER_THAN_A_WALK_MS);
     await life.edit(edited, 'fax', `fax ${turn}`);
     source.update(edited, { workPhone: `there ${turn}` });
     await life.edit(disputed, 'homePhone', `here ${turn}`);
