@@ -1,6 +1,6 @@
 /**
  * Builds the program into dist/: one file, because a command that cron starts each minute must not open two hundred
- * first. It is CommonJS, in which even one file runs nothing of what the command at hand does not load. What holds a
+ * first. It is CommonJS, in which even one file runs nothing of what the command at hand does not load. SQLite's
  * binary, queue and servers stay in node_modules. Types are `tsc`'s (npm run types).
  */
 import { execFile } from 'node:child_process';
@@ -12,7 +12,7 @@ import { build, type Plugin } from 'esbuild';
 import { startSimulator } from './src/simulator/simulator.ts';
 
 /** Loaded by nearly every command, from many small files. */
-const BUNDLED = ['axios', 'commander', 'p-retry', 'pg', 'pino'];
+const BUNDLED = ['axios', 'better-sqlite3', 'commander', 'p-retry', 'pg', 'pino'];
 
 /** What axios loads and we never use: HTTP/2, the ways of browsers to send, and forms, with a table of all file types. */
 const UNUSED = /^(?:http2|form-data)$|\/(?:fetch|xhr)\.js$/;
@@ -34,6 +34,12 @@ const withoutUnusedAxios: Plugin = {
 const LINES: readonly (readonly [file: RegExp, line: RegExp, instead: string])[] = [
   // Node 20 makes FormData by starting its whole fetch, which takes as long as Node itself. We send none.
   [/node_modules\/axios\/lib\/utils\.js$/, /^const FormDataCtor = .*$/m, 'const FormDataCtor = undefined;'],
+  // `bindings` looks for the binary from the file that asks, in a dozen places; this is where npm puts it.
+  [
+    /node_modules\/better-sqlite3\/lib\/database\.js$/,
+    /require\('bindings'\)\('better_sqlite3\.node'\)/,
+    "require('better-sqlite3/build/Release/better_sqlite3.node')",
+  ],
   // The bundler follows CommonJS' own require alone.
   [/src\/observe\/log\.ts$/, /^const require = createRequire.*$/m, ''],
 ];
@@ -69,7 +75,7 @@ await build({
   // What stays in node_modules is required too: a script that V8 is given, as start.ts does, has no import of its own.
   supported: { 'dynamic-import': false },
   sourcemap: true,
-  external: [...Object.keys(dependencies).filter((name) => !BUNDLED.includes(name)), 'pg-native'],
+  external: [...Object.keys(dependencies).filter((name) => !BUNDLED.includes(name)), 'pg-native', '*.node'],
   plugins: [withoutUnusedAxios, withLines],
   define: {
     'import.meta.url': 'importMetaUrl',
@@ -84,19 +90,27 @@ await build({
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
 await keepCompiled();
 
-/** Keeps beside the program what V8 compiles for a sync: a first one, then one that finds nothing to do. See start.ts. */
+/**
+ * Keeps beside the program what V8 compiles for a sync: a first one, one that finds nothing to do, and as much of one
+ * into Postgres as needs no Postgres. See start.ts.
+ */
 async function keepCompiled(): Promise<void> {
   const simulator = await startSimulator({ clients: 10, seed: 1 });
   const folder = mkdtempSync(join(tmpdir(), 'clients-mirror-build-'));
-  const env = {
-    CLIENTS_API_URL: simulator.url,
-    CLIENTS_API_TOKEN: simulator.token,
-    WAREHOUSE_URL: `sqlite:${join(folder, 'clients.db')}`,
-    CLIENTS_MIRROR_BUILD_COMPILED: '1',
-  };
+  const sync = (warehouseUrl: string) =>
+    promisify(execFile)(process.execPath, ['dist/clients-mirror.js', 'sync'], {
+      env: {
+        CLIENTS_API_URL: simulator.url,
+        CLIENTS_API_TOKEN: simulator.token,
+        WAREHOUSE_URL: warehouseUrl,
+        CLIENTS_MIRROR_BUILD_COMPILED: '1',
+      },
+    });
+  const file = `sqlite:${join(folder, 'clients.db')}`;
   try {
-    for (const _ of ['first', 'idle'])
-      await promisify(execFile)(process.execPath, ['dist/clients-mirror.js', 'sync'], { env });
+    await sync(file);
+    await sync(file);
+    await sync('postgres://127.0.0.1:1/nobody').catch(() => undefined);
   } finally {
     await simulator.close();
     rmSync(folder, { recursive: true });

@@ -44,7 +44,11 @@ export function parseCommandLine(
 ): Parsed {
   let parsed: Parsed | undefined;
   let shown = '';
-  const program = createProgram(commands, texts, (run) => {
+  // Nobody sees the options of a command that the words do not name, and they are nearly all there are.
+  const meant = commands.map((command) =>
+    argv.includes(command.name.split(' ').at(-1) ?? '') ? command : { ...command, options: {}, needs: [] },
+  );
+  const program = createProgram(meant, texts, (run) => {
     parsed = run;
   });
   const show = (text: string): void => {
