@@ -778,6 +778,20 @@ export function describeWarehouse(name: string, make: MakeWarehouse, part: Contr
         expect(await bookkeeping(id)).toMatchObject({ _base: null, _edits: 0, _deleted_at: null });
       });
 
+      it('takes no write for its own, whatever number a user gives it', async () => {
+        const { id } = await one();
+        for (const number of ['_revision + 1', '_revision + 1000000', '9007199254740991']) {
+          const sql = `UPDATE clients SET fax = '7', _revision = ${number} WHERE id = '${id}'`;
+          await expect(user.run(sql), number).rejects.toThrow(/belong to the mirror/);
+          const { id: other } = client();
+          const insert = `INSERT INTO clients (id, email, first_name, last_name, _revision)
+            VALUES ('${other}', 'b@example.com', 'B', 'C', (SELECT max(${number}) FROM clients))`;
+          await expect(user.run(insert), number).rejects.toThrow(/belong to the mirror/);
+        }
+        await user.run(`UPDATE clients SET fax = '8' WHERE id = '${id}'`);
+        expect(Object.keys((await baseOf(id)) ?? {})).toEqual(['fax']);
+      });
+
       it('lets a tool save the whole row as it read it, and refuses one that read it before a pull', async () => {
         const { id } = await one();
         const { _revision } = await bookkeeping(id);

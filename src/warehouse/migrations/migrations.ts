@@ -5,6 +5,7 @@ import { sweeps } from './003-sweeps.ts';
 import { latenessAndDrift } from './004-lateness-and-drift.ts';
 import { sweepIndex } from './005-sweep-index.ts';
 import { capture } from './006-capture.ts';
+import { ownWrites } from './007-own-writes.ts';
 import type { Migration } from './migration.ts';
 
 export const MIGRATIONS: readonly Migration[] = [
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly Migration[] = [
   latenessAndDrift,
   sweepIndex,
   capture,
+  ownWrites,
 ];

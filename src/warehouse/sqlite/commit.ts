@@ -27,21 +27,35 @@ export interface Session {
 
 export interface Revisions {
   begin(stored: number): void;
+  /** Tells the triggers that what is written from here on is the mirror's own. */
+  own(): void;
   next(): number;
-  last(): number;
+  /** Stores the counter, and gives `clients` back to the users. */
+  end(): void;
 }
 
-export function createRevisions(): Revisions {
+export function createRevisions(statements: Statements): Revisions {
   let value = 0;
+  let isOwn = false;
+  const own = (): void => {
+    // With the write lock ours no capture is under way: a mark that is left comes of a RAISE(FAIL) of the user's.
+    if (!isOwn) statements.prepare('UPDATE mirror_revision SET own = 1, capturing = NULL').run();
+    isOwn = true;
+  };
   return {
     begin: (stored) => {
       value = stored;
+      isOwn = false;
     },
+    own,
     next: () => {
+      own();
       value += 1;
       return value;
     },
-    last: () => value,
+    end: () => {
+      if (isOwn) statements.prepare('UPDATE mirror_revision SET value = ?, own = 0').run(BigInt(value));
+    },
   };
 }
 
@@ -56,14 +70,10 @@ export function commit(session: Session, writes: readonly Write[], lease?: Lease
     if (lease !== undefined && !isHeld(statements, lease)) {
       throw new SyncError('LEASE_LOST', `the lease ${lease.name} is no longer held by this run`);
     }
-    const stored = readRevision(statements);
-    session.revisions.begin(stored);
+    session.revisions.begin(readRevision(statements));
     const results = writes.map((write) => apply(session, write));
-    const last = session.revisions.last();
     // Last: until here every row that we wrote is above the counter, by which the triggers know it for ours.
-    // With the write lock ours no capture is under way: a mark that is left comes of a RAISE(FAIL) of the user's.
-    if (last !== stored)
-      statements.prepare('UPDATE mirror_revision SET value = ?, capturing = NULL').run(BigInt(last));
+    session.revisions.end();
     statements.prepare('COMMIT').run();
     return results;
   } catch (error) {
@@ -91,6 +101,8 @@ function apply(session: Session, write: Write): WriteResult {
     case 'tombstone':
       return tombstone(statements, write, session.revisions.next());
     case 'statement':
+      // A number is drawn in the midst of such a statement, too late for another one.
+      if (write.sql.includes('_revision')) session.revisions.own();
       return run(statements, write);
   }
 }

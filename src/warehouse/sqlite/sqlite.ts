@@ -67,7 +67,7 @@ function createWarehouse(
   const { attempt, clock } = options;
   const holder = options.holder ?? newHolder();
   const statements = createStatements(db);
-  const session: Session = { db, statements, revisions: createRevisions() };
+  const session: Session = { db, statements, revisions: createRevisions(statements) };
   db.function(NEXT_REVISION.replace('()', ''), () => BigInt(session.revisions.next()));
   return {
     kind: 'sqlite',

@@ -2,9 +2,9 @@
  * The triggers that capture a user's edits in SQLite. They run in the user's SQLite, which may be as old as 3.38:
  * literal RAISE texts, no `jsonb_*`, no `json_patch` (it drops nulls), reals written with `%!.20g`.
  *
- * One idea carries them: a write is the mirror's own only if `_revision` rises above the stored counter. The driver
- * stores the counter at the end of its commit, a trigger right after its bookkeeping; so no statement of a
- * user can look like ours, whatever it copies. SQLite does not run a trigger inside itself: what another trigger
+ * One idea carries them: a write is the mirror's own only if `_revision` rises above the stored counter while `own` is
+ * set. The driver sets it and stores the counter within its commit, a trigger around its bookkeeping; so no statement
+ * of a user can look like ours, whatever it copies. SQLite does not run a trigger inside itself: what another trigger
  * writes to `clients` during our bookkeeping would go unseen, hence `capturing` and the refusal that names it.
  */
 import { DELETE_MARK, SQLITE_NEW_UUID } from '../dialect.ts';
@@ -20,7 +20,8 @@ import {
   updateRefusals,
 } from './rules.ts';
 
-const COUNTER = '(SELECT value FROM mirror_revision)';
+// NULL, above which nothing is, while nobody of ours writes.
+const COUNTER = '(SELECT CASE WHEN own > 0 THEN value END FROM mirror_revision)';
 const OWN_INSERT = `coalesce(NEW._revision > ${COUNTER}, 0)`;
 // The cheap comparison first. An unchanged _revision is never ours, even while it is above the counter.
 const OWN_UPDATE = `coalesce(NEW._revision > OLD._revision AND NEW._revision > ${COUNTER}, 0)`;
@@ -60,7 +61,7 @@ END`;
 const CAPTURE_UPDATE = `CREATE TRIGGER clients_capture_update AFTER UPDATE ON clients
 WHEN NOT ${OWN_UPDATE} AND (${ANY_CHANGED})
 BEGIN
-  UPDATE mirror_revision SET capturing = NEW.id;
+  UPDATE mirror_revision SET capturing = NEW.id, own = own + 1;
   UPDATE clients SET
     _base = CASE WHEN _create IS NOT NULL THEN _base ELSE '{' || ltrim(
       substr(coalesce(_base, '{}'), 2, length(coalesce(_base, '{}')) - 2)
@@ -69,7 +70,7 @@ BEGIN
     _edited_at = coalesce(_edited_at, ${NOW}),
     _revision = ${NEXT}
   WHERE rowid = NEW.rowid;
-  UPDATE mirror_revision SET value = value + 1, capturing = NULL;
+  UPDATE mirror_revision SET value = value + 1, capturing = NULL, own = own - 1;
 END`;
 
 const GUARD_INSERT = `CREATE TRIGGER clients_guard_insert BEFORE INSERT ON clients
@@ -94,6 +95,7 @@ END`;
 const CAPTURE_INSERT = `CREATE TRIGGER clients_capture_insert AFTER INSERT ON clients
 WHEN NOT ${OWN_INSERT}
 BEGIN
+  UPDATE mirror_revision SET own = own + 1;
   UPDATE clients SET
     _create = CASE WHEN trim(coalesce(external_id, '')) = '' THEN '{"external":"made"}' ELSE '{"external":"given"}' END,
     external_id = CASE WHEN trim(coalesce(external_id, '')) = '' THEN ${SQLITE_NEW_UUID} ELSE external_id END,
@@ -101,7 +103,7 @@ BEGIN
     _edited_at = ${NOW},
     _revision = ${NEXT}
   WHERE id = NEW.id;
-  UPDATE mirror_revision SET value = value + 1;
+  UPDATE mirror_revision SET value = value + 1, own = own - 1;
 END`;
 
 const GUARD_DELETE = `CREATE TRIGGER clients_guard_delete BEFORE DELETE ON clients
