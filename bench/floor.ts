@@ -99,6 +99,8 @@ export function sqliteStore(db: Database, table: string, revision: boolean): Sto
   const sql = (rows: number) =>
     `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${new Array(rows).fill(marks).join(', ')}`;
   const many = db.prepare(sql(50));
+  // The triggers must take these rows for the mirror's own, as they take ours.
+  if (revision) db.exec('UPDATE mirror_revision SET own = 1');
   return (rows) => {
     db.exec('BEGIN IMMEDIATE');
     for (let start = 0; start < rows.length; start += 50) {
