@@ -113,7 +113,7 @@ const row = fc.oneof(
       .tuple(goodRow, name, fc.oneof(json, deep))
       .map(([members, key, value]) => `{${members},${key}:${value}}`),
   },
-  { weight: 1, arbitrary: fc.oneof(json, deep) },
+  { weight: 2, arbitrary: fc.oneof(fc.constantFrom('null', '0', '""'), json, deep) },
 );
 const list = listOf(row);
 const link = fc.constantFrom('/next', 'NEXT', 'STRANGER', 'http://a b', '', '//STRANGER/clients', '\\u0000');
@@ -164,22 +164,25 @@ const bytes = fc
     return whole;
   });
 
+const LOCATIONS = [
+  '/base/clients',
+  '?again',
+  'STRANGER/clients',
+  'blob:HERE/clients',
+  'data:application/json,[]',
+  'file:///etc/hostname',
+  'http://u:p@TOKEN.example/',
+  `http://${'h'.repeat(3000)}.example/`,
+];
 const headers = fc.dictionary(
   fc.constantFrom('content-type', 'content-encoding', 'location', 'retry-after', 'date', 'etag'),
   fc.constantFrom(
+    ...LOCATIONS,
     'application/json',
     'text/html; charset=latin1',
     'gzip',
     'br',
     'deflate',
-    '/base/clients',
-    '?again',
-    'STRANGER/clients',
-    'blob:HERE/clients',
-    'data:application/json,[]',
-    'file:///etc/hostname',
-    'http://u:p@TOKEN.example/',
-    `http://${'h'.repeat(3000)}.example/`,
     '\u00e9',
     '0',
     '2',
@@ -201,12 +204,18 @@ interface Sent {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+const any = fc.record({
+  status: fc.oneof(fc.constantFrom(...SUCCESSES), fc.constantFrom(...OTHERS, ...MORE)),
+  body: bytes,
+  headers: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: headers }),
+});
+const redirect = fc.record({
+  status: fc.constantFrom(301, 302, 307, 308),
+  body: fc.constant(Buffer.alloc(0)),
+  headers: fc.constantFrom(...LOCATIONS).map((location) => ({ location })),
+});
 const answer: fc.Arbitrary<Sent> = fc
-  .record({
-    status: fc.oneof(fc.constantFrom(...SUCCESSES), fc.constantFrom(...OTHERS, ...MORE)),
-    body: bytes,
-    headers: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: headers }),
-  })
+  .oneof({ weight: 4, arbitrary: any }, { weight: 1, arbitrary: redirect })
   .map((sent) => {
     const { status, body, headers } = sent;
     const shown = `${status} ${JSON.stringify(headers)} ${JSON.stringify(body.toString().slice(0, 500))}`;
@@ -364,7 +373,7 @@ describe('what a server answers', () => {
         expect(({} as { constructor: unknown }).constructor).toBe(Object);
         server.seen.length = 0;
       });
-      await fc.assert(property, fuzzRuns(60));
+      await fc.assert(property, fuzzRuns(80));
       expect(met.rows).toBeGreaterThan(20);
       expect(met.rejected).toBeGreaterThan(5);
       expect([...met.errors].sort()).toEqual(expect.arrayContaining(['NOT_JSON', 'SERVER', 'UNLISTED']));
@@ -402,7 +411,7 @@ describe('what a server answers', () => {
         expect(Object.keys(Object.prototype)).toEqual([]);
         server.seen.length = 0;
       });
-      await fc.assert(property, fuzzRuns(60));
+      await fc.assert(property, fuzzRuns(80));
       expect(found).toBeGreaterThan(5);
     },
     FUZZ_TIMEOUT_MS,

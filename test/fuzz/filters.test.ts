@@ -264,18 +264,16 @@ describe('a query of anything', () => {
   });
 
   /** With the bytes as they stand: fetch would mend them. */
-  function ask(query: string): Promise<{ readonly status: number; readonly body: unknown }> {
+  function ask(query: string): Promise<{ readonly status: number; readonly body: string }> {
     const { hostname, port } = new URL(simulator.url);
     return new Promise((resolve, reject) => {
       const headers = { authorization: `Bearer ${simulator.token}` };
       const request = http.get({ hostname, port, path: `/clients?${query}`, headers, agent }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
         response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            body: JSON.parse(Buffer.concat(chunks).toString()) as unknown,
-          }),
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
         );
       });
       request.setTimeout(2_000, () => request.destroy(new Error(`no answer to ${query}`)));
@@ -290,12 +288,15 @@ describe('a query of anything', () => {
       const property = fc.asyncProperty(
         fc.array(parameter, { minLength: 1, maxLength: 3 }),
         async (parameters) => {
-          const { status, body } = await ask(parameters.join('&'));
+          const query = parameters.join('&');
+          // More than 16 KB of headers Node itself refuses.
+          fc.pre(query.length < 15_000);
+          const { status, body } = await ask(query);
           met.set(status, (met.get(status) ?? 0) + 1);
-          if (status === 200) expect(body).toBeInstanceOf(Array);
+          if (status === 200) expect(JSON.parse(body)).toBeInstanceOf(Array);
           else {
             expect(status).toBe(400);
-            expect(JSON.stringify(body)).toMatch(/"(?:message|title)":"\w/);
+            expect(body).toMatch(/"(?:message|title)":"\w/);
           }
         },
       );
