@@ -54,7 +54,7 @@ process.exit(await soak());
 async function soak(): Promise<number> {
   const folder = copyProgram();
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const program = join(folder, 'clients-mirror.js');
+  const program = join(folder, 'dist/clients-mirror.js');
   const places = await startPlaces(engine as 'sqlite' | 'postgres');
   const redis = await startRedis();
   const totals: Record<string, number> = {};
@@ -119,7 +119,7 @@ function tell(round: number, lines: readonly string[]): void {
 function copyProgram(): string {
   buildIfStale();
   const folder = mkdtempSync(join(ROOT, 'node_modules/.clients-mirror-soak-'));
-  cpSync(join(ROOT, 'dist'), folder, { recursive: true });
+  cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
   copyFileSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
   return folder;
 }
