@@ -51,7 +51,14 @@ describe('the schema that the migrations build', () => {
   it('has a column name for each field that differs from every other', () => {
     expect(new Set(FIELDS.map((field) => field.column)).size).toBe(FIELDS.length);
     expect(new Set(FIELDS.map((field) => field.name)).size).toBe(FIELDS.length);
-    for (const field of FIELDS) expect(field.column).toMatch(/^[a-z][a-z_]*$/);
+  });
+
+  it('is written with names that cannot end a text or an identifier: they stand in the SQL as they are', () => {
+    for (const field of FIELDS) {
+      expect(field.column).toMatch(/^[a-z][a-z_]*$/);
+      expect(field.name).toMatch(/^[a-z][A-Za-z]*$/);
+    }
+    for (const { name } of MIGRATIONS) expect(name).toMatch(/^[\w -]+$/);
   });
 
   it('numbers its migrations from one, without a gap', () => {
