@@ -201,7 +201,7 @@ describe('deleteAll', () => {
     server.play({ status: 405, json: { title: 'Operation is not currently supported on this resource' } });
     await expect(api.deleteAll()).rejects.toMatchObject({
       code: 'NOT_SUPPORTED',
-      message: expect.stringContaining('not currently supported'),
+      details: { body: expect.stringContaining('not currently supported') },
     });
     expect(server.seen[0]).toMatchObject({ method: 'DELETE', url: '/homedashboard/clients' });
   });
