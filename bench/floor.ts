@@ -1,5 +1,5 @@
 /**
- * The floor: the least that a backfill can cost. It knows beforehand what the real one must find out (equal spans of
+ * The floor: the least that a backfill, or a pull, can cost. It knows beforehand what the real one must find out (equal spans of
  * time, no drift, no faults, no duplicates), checks nothing and remembers nothing: pages by `$skip` within a
  * span, JSON.parse, one prepared statement. Same columns, page size and concurrency as the real one.
  */
@@ -58,15 +58,48 @@ export function equalSpans(untilMs: number, concurrency: number): (readonly [str
   return Array.from({ length: count }, (_, index) => [at(index), at(index + 1)] as const);
 }
 
+/** Reads what was changed since, in order, the next page while one is stored. */
+export async function runPullFloor(
+  options: Omit<FloorOptions, 'spans' | 'concurrency'> & { readonly since: string },
+  store: Store,
+): Promise<Measured> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 2 });
+  const read = (skip: number) =>
+    fetchRows(agent, options, `updatedOn ge ${options.since}`, { order: 'updatedOn,id', skip });
+  let rows = 0;
+  const began = performance.now();
+  for (let next = read(0), more = true; more; ) {
+    const page = await next;
+    rows += page.length;
+    more = page.length === options.pageSize;
+    if (more) next = read(rows);
+    if (page.length > 0) await store(page);
+  }
+  agent.destroy();
+  return { rows, ms: performance.now() - began };
+}
+
 function fetchPage(
   agent: Agent,
-  { url, token, pageSize }: FloorOptions,
+  options: FloorOptions,
   [from, to]: readonly [string, string],
   skip: number,
 ): Promise<Row[]> {
-  const filter = encodeURIComponent(`createdOn ge ${from} and createdOn lt ${to}`);
+  return fetchRows(agent, options, `createdOn ge ${from} and createdOn lt ${to}`, {
+    order: 'createdOn,id',
+    skip,
+  });
+}
+
+function fetchRows(
+  agent: Agent,
+  { url, token, pageSize }: Pick<FloorOptions, 'url' | 'token' | 'pageSize'>,
+  condition: string,
+  { order, skip }: { readonly order: string; readonly skip: number },
+): Promise<Row[]> {
+  const filter = encodeURIComponent(condition);
   const select = READ.map((field) => field.name).join(',');
-  const path = `${url}/clients?$filter=${filter}&$select=${select}&$orderby=createdOn,id&$skip=${skip}&$top=${pageSize}`;
+  const path = `${url}/clients?$filter=${filter}&$select=${select}&$orderby=${order}&$skip=${skip}&$top=${pageSize}`;
   return new Promise((resolve, reject) => {
     get(path, { agent, headers: { authorization: `Bearer ${token}` } }, (response) => {
       const chunks: Buffer[] = [];
@@ -92,22 +125,29 @@ export function toMicroseconds(value: unknown): unknown {
     : null;
 }
 
+/** Fields of a client that is there already are written over. */
+const OVER = (names: readonly string[]) =>
+  ` ON CONFLICT (id) DO UPDATE SET ${names.map((name) => `${name} = excluded.${name}`).join(', ')}`;
+
 /** A store for SQLite: fifty rows a statement, one transaction a page. */
-export function sqliteStore(db: Database, table: string, revision: boolean): Store {
+export function sqliteStore(db: Database, table: string, revision: boolean, upserts = false): Store {
   const columns = [...READ.map((field) => field.column), ...(revision ? ['_revision'] : [])];
   const marks = `(${columns.map(() => '?').join(', ')})`;
   const sql = (rows: number) =>
-    `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${new Array(rows).fill(marks).join(', ')}`;
+    `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${new Array(rows).fill(marks).join(', ')}${upserts ? OVER(columns) : ''}`;
   const many = db.prepare(sql(50));
   // The triggers must take these rows for the mirror's own, as they take ours.
   if (revision) db.exec('UPDATE mirror_revision SET own = 1');
+  // Rises from run to run, as the mirror's own does.
+  let number = Date.now();
   return (rows) => {
+    number += 1;
     db.exec('BEGIN IMMEDIATE');
     for (let start = 0; start < rows.length; start += 50) {
       const part = rows.slice(start, start + 50);
       const values = part.flatMap((row) => [
         ...READ.map((field) => sqliteValue(field.type, row[field.name])),
-        ...(revision ? [1_000_000_000] : []),
+        ...(revision ? [number] : []),
       ]);
       (part.length === 50 ? many : db.prepare(sql(part.length))).run(values);
     }
@@ -123,7 +163,7 @@ function sqliteValue(type: string, value: unknown): unknown {
 }
 
 /** A store for Postgres: one `unnest` of arrays a page, which is the fastest there is short of COPY. */
-export function postgresStore(pool: Pool, table: string, bookkeeping: boolean): Store {
+export function postgresStore(pool: Pool, table: string, bookkeeping: boolean, upserts = false): Store {
   const types: Record<string, string> = {
     uuid: 'uuid',
     text: 'text',
@@ -140,7 +180,9 @@ export function postgresStore(pool: Pool, table: string, bookkeeping: boolean): 
     .join(', ');
   const names = [...columns, ...more];
   const sql = `INSERT INTO ${table} (${[...names, ...(bookkeeping ? ['_revision'] : [])].join(', ')})
-    SELECT *${bookkeeping ? ', (SELECT mirror_next_revision())' : ''} FROM unnest(${arrays})`;
+    SELECT *${bookkeeping ? ', (SELECT mirror_next_revision())' : ''} FROM unnest(${arrays})${
+      upserts ? OVER([...names, ...(bookkeeping ? ['_revision'] : [])]) : ''
+    }`;
   return async (rows) => {
     const values = READ.map((field) =>
       rows.map((row) => {

@@ -1,4 +1,8 @@
-/** The bench's API server, a process of its own: prints its URL and token, then serves until its input ends. */
+/**
+ * The bench's API server, a process of its own: prints its URL and token, then serves until its input ends. A line with a
+ * number on its input changes so many clients, spread over all.
+ */
+import { createInterface } from 'node:readline';
 import { startSimulator } from '../src/simulator/simulator.ts';
 
 const [clients = '1000', latencyMs = '0'] = process.argv.slice(2);
@@ -10,4 +14,14 @@ const simulator = await startSimulator({
   cacheBytesMax: 2_000_000_000,
 });
 console.log(JSON.stringify({ url: simulator.url, token: simulator.token }));
-process.stdin.resume().on('end', () => void simulator.close());
+
+const ids = simulator.source.all().map(({ id }) => id);
+createInterface(process.stdin)
+  .on('line', (count) => {
+    const stride = Math.floor(ids.length / Number(count));
+    for (let index = 0; index < Number(count); index += 1) {
+      simulator.source.update(ids[index * stride] ?? '', { fax: `changed ${performance.now()}` });
+    }
+    console.log('changed');
+  })
+  .on('close', () => void simulator.close());

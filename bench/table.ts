@@ -21,6 +21,8 @@ export interface Result {
 export interface Server {
   readonly url: string;
   readonly token: string;
+  /** Changes so many clients. */
+  change(count: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -32,11 +34,16 @@ export async function startServer(clients: number, latencyMs = 0): Promise<Serve
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface(child.stdout);
-  const [line] = await new Promise<string[]>((resolve) => lines.once('line', (text) => resolve([text])));
-  const { url, token } = JSON.parse(line ?? '') as { url: string; token: string };
+  const nextLine = () => new Promise<string>((resolve) => lines.once('line', resolve));
+  const line = await nextLine();
+  const { url, token } = JSON.parse(line) as { url: string; token: string };
   return {
     url,
     token,
+    async change(count) {
+      child.stdin.write(`${count}\n`);
+      await nextLine();
+    },
     async stop() {
       const ended = new Promise((resolve) => child.once('close', resolve));
       child.stdin.end();
@@ -72,21 +79,23 @@ export async function measure(
 /** A warehouse that does not exist yet: in a file of its own, or in a new database of that server. */
 export async function freshWarehouse(
   postgres: string | null,
+  name = 'clients_mirror_bench',
 ): Promise<{ warehouseUrl: string; remove(): void }> {
-  if (postgres !== null) return { warehouseUrl: await freshDatabase(postgres), remove: () => undefined };
+  if (postgres !== null)
+    return { warehouseUrl: await freshDatabase(postgres, name), remove: () => undefined };
   const folder = mkdtempSync(join(tmpdir(), 'clients-mirror-bench-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   return { warehouseUrl: `sqlite:${join(folder, 'clients.db')}`, remove };
 }
 
-async function freshDatabase(serverUrl: string): Promise<string> {
+async function freshDatabase(serverUrl: string, name: string): Promise<string> {
   const client = new Client({ connectionString: serverUrl });
   await client.connect();
-  await client.query('DROP DATABASE IF EXISTS clients_mirror_bench WITH (FORCE)');
-  await client.query('CREATE DATABASE clients_mirror_bench');
+  await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  await client.query(`CREATE DATABASE ${name}`);
   await client.end();
   const url = new URL(serverUrl);
-  url.pathname = '/clients_mirror_bench';
+  url.pathname = `/${name}`;
   return url.href;
 }
 
