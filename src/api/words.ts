@@ -68,11 +68,18 @@ function htmlTitle(text: string): string {
 
 function jsonWords(text: string): string {
   try {
-    const words = collect(JSON.parse(text));
-    return words === '' ? text : words;
+    const said: unknown = JSON.parse(text);
+    const words = collect(said);
+    return words === '' ? shapeOf(said) : words;
   } catch {
     return text;
   }
+}
+
+/** JSON in which nobody speaks may be data, whose values belong into no message. */
+function shapeOf(said: unknown): string {
+  if (typeof said !== 'object' || said === null) return String(said);
+  return Array.isArray(said) ? 'a JSON array' : `a JSON object with ${Object.keys(said).join(', ')}`;
 }
 
 function collect(said: unknown): string {

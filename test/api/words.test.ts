@@ -32,7 +32,8 @@ describe('serverWords', () => {
     expect(words('"just a string"')).toBe('just a string');
     expect(words('Too many requests')).toBe('Too many requests');
     expect(words({ errors: ['one', { message: 'two' }] })).toBe('one · two');
-    expect(words({ unexpected: 1 })).toBe('{"unexpected":1}');
+    expect(words({ unexpected: 1, email: 'ann@example.com' })).toBe('a JSON object with unexpected, email');
+    expect(words([{ email: 'ann@example.com' }])).toBe('a JSON array');
     expect(words('')).toBe('');
   });
 
@@ -65,9 +66,9 @@ describe('serverWords', () => {
       's3cret+to/ken&lt;',
       's3cret&#43;to&#x2F;ken&lt;',
     ]) {
-      expect(serverWords(`{"token":"${spelt}"}`, [secret])).toBe('[secret]');
+      expect(serverWords(`token: ${spelt}`, [secret])).toBe('[secret]');
     }
-    expect(serverWords('{"token":"s3cret\\u002Bto"}', [secret])).toContain('s3cret');
+    expect(serverWords('token: s3cret\\u002Bto', [secret])).toContain('s3cret');
   });
 
   it('shows no half of a secret that lies across the end of what is looked at', () => {
