@@ -49,8 +49,8 @@ A bad setting, or an unknown variable that begins with \`MIRROR_\`, ends the pro
 that names it. \`clients-mirror doctor\` checks all of them and what they lead to.
 
 In the file, \`#\` begins a comment at the start of a line or after a space, \`export\` before a key is allowed,
-values may stand in quotes, and nothing is expanded. Secrets have no flag: the command line of a process can be
-read by everyone on the machine.
+values may stand in quotes ('…' as it is; in "…" \`\\n \\t \\\\ \\" \\$\` are read), and nothing is expanded. Secrets
+have no flag: the command line of a process can be read by everyone on the machine.
 
 ${parts.join('\n')}
 ## Names of fields
