@@ -65,16 +65,11 @@ const IS_DEAD = `p._parked IS NOT DISTINCT FROM p._edits AND NOT EXISTS (SELECT 
  * Clients nobody here knows, one array a column, then the first and the last `_created_on` among them. Writes none
  * where one is known, whose lock it might have to wait for: a client's time of creation stays, so a look between the two
  * tells it at the cost of one client. Nor where a delete or a create of a user's would have to be looked at.
- *
- * No EXISTS: a table that is being filled has no statistics yet, and there Postgres takes it for a row that it will
- * meet at once, and reads the whole table with each page. In order and with a limit it takes the index.
  */
 const INSERT = `INSERT INTO clients (${NAMES.join(', ')}, _revision)
   SELECT ${list('i', NAMES)}, (SELECT ${NEXT_REVISION}) FROM (${inputFrom(1)}) i
-  WHERE (SELECT 1 FROM clients WHERE _created_on BETWEEN $${COLUMNS.length + 1} AND $${COLUMNS.length + 2}
-      ORDER BY _created_on LIMIT 1) IS NULL
-    AND (SELECT 1 FROM clients WHERE _create IS NOT NULL ORDER BY lower(trim(external_id)) LIMIT 1) IS NULL
-    AND NOT EXISTS (SELECT FROM mirror_deletes)
+  WHERE NOT EXISTS (SELECT FROM clients WHERE _created_on BETWEEN $${COLUMNS.length + 1} AND $${COLUMNS.length + 2})
+    AND NOT EXISTS (SELECT FROM mirror_deletes) AND NOT EXISTS (SELECT FROM clients WHERE _create IS NOT NULL)
   ORDER BY i.id ON CONFLICT (id) DO NOTHING`;
 
 /** $1 noted, $2 at, $3 believed, $4 … one array a column; $4 is the ids. */
