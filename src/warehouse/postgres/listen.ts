@@ -3,6 +3,7 @@
  * of its own, which a pooler in transaction mode cannot give; while it is down the regular look does the work.
  */
 import pg from 'pg';
+import { createLinkedAbort } from '../../abort.ts';
 import type { Clock } from '../../clock.ts';
 import { editsChannel } from './triggers.ts';
 import { quoteName } from './values.ts';
@@ -56,18 +57,27 @@ async function listenOnce(options: ListenOptions, onUp: () => void): Promise<str
   const ended = new Promise<string>((resolve) => {
     client.on('error', (error) => resolve(error.message));
     client.on('end', () => resolve('the connection was closed'));
-    signal.addEventListener('abort', () => resolve('stopped'), { once: true });
   });
   client.on('notification', onEdit);
-  try {
+  const hear = async (): Promise<string> => {
     await client.connect();
     await client.query(`LISTEN ${quoteName(editsChannel(schema))}`);
     onUp();
     onEdit();
     return await ended;
+  };
+  // Of this connection only: the worker's signal outlives a month of them.
+  const stop = createLinkedAbort(signal);
+  const stopped = new Promise<string>((resolve) => {
+    stop.signal.addEventListener('abort', () => resolve('stopped'), { once: true });
+  });
+  try {
+    return await Promise.race([hear(), stopped]);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   } finally {
-    await client.end().catch(() => undefined);
+    stop.close();
+    // Not waited for: a server that answers no more would keep the worker from draining its jobs.
+    void client.end().catch(() => undefined);
   }
 }
