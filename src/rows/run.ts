@@ -44,7 +44,6 @@ export async function recordRun(
   const { warehouse, emit, clock } = engine;
   const now = () => instantFromMs(clock.now());
   const count = createCount();
-  const unsubscribe = engine.subscribe(count.hear);
   const opening = run.exclusive ? [closeKilledRuns(run.kind, now())] : [];
   const results = await warehouse.commit([...opening, startRun(run.kind, now())]);
   const id = Number((results.at(-1) as StatementResult).rows[0]?.id);
@@ -53,6 +52,7 @@ export async function recordRun(
     const closing = finishRun({ id, kind: run.kind }, { ...outcome, ...count.summary() }, now());
     return warehouse.commit([...closing, pruneRuns(before)]);
   };
+  const unsubscribe = engine.subscribe(count.hear);
   try {
     await work();
     await close({ state: 'done', error: null });
