@@ -145,7 +145,6 @@ function leaseOf(backfillId: number, windowId: number): string {
 }
 
 async function readAllWindows(engine: Engine, backfillId: number): Promise<void> {
-  // One lane that fails stops the others.
   const failed = createLinkedAbort(engine.signal);
   try {
     await readInLanes(createWalk(engine, backfillId, failed.signal), failed);
@@ -154,16 +153,21 @@ async function readAllWindows(engine: Engine, backfillId: number): Promise<void>
   }
 }
 
+/** One lane that fails stops the others, and all are waited for: who called closes the warehouse next. */
 async function readInLanes(walk: Walk, failed: LinkedAbort): Promise<void> {
   const { engine, backfillId } = walk;
   for (let round = 0; ; round += 1) {
     const lanes = Array.from({ length: engine.options.concurrency }, () =>
       runLane(walk).catch((error: unknown) => {
         failed.abort(error);
-        throw error;
+        throw failed.signal.reason;
       }),
     );
-    const windowsRead = (await Promise.all(lanes)).reduce((sum, count) => sum + count, 0);
+    let windowsRead = 0;
+    for (const lane of await Promise.allSettled(lanes)) {
+      if (lane.status === 'rejected') throw lane.reason;
+      windowsRead += lane.value;
+    }
     const open = await readOpenWindows(engine.warehouse, backfillId);
     if (open.length === 0) return;
     if (round === 0 && windowsRead === 0) {
