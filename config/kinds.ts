@@ -3,6 +3,7 @@
  * value or into the problem in words; the words tell the user what would have been right. Pure.
  */
 import { EXCLUDED_ONLY_READING, FIELDS, fieldByName, NEVER_EXCLUDED } from '../src/clients/fields.ts';
+import { parseUuid } from '../src/clients/uuid.ts';
 import { nearest } from './nearest.ts';
 
 /** Why a text is not a value, as the end of a sentence that begins with the variable's name. */
@@ -109,12 +110,8 @@ export const boolean: Kind<boolean> = {
 export const uuid: Kind<string> = {
   words: 'a uuid',
   placeholder: 'UUID',
-  parse(value) {
-    const lower = value.toLowerCase();
-    return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(lower)
-      ? lower
-      : { problem: 'must be a uuid such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301' };
-  },
+  parse: (value) =>
+    parseUuid(value) ?? { problem: 'must be a uuid such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301' },
 };
 
 /** A name that Postgres takes for a schema. */

@@ -5,12 +5,11 @@
  * `+` of an offset would reach it as a space.
  */
 import type { Instant } from '../clients/instant.ts';
+import { parseUuid } from '../clients/uuid.ts';
 import { SyncError } from '../errors.ts';
 import type { ListQuery } from './endpoints.ts';
 
 type StampKey = 'createdOn' | 'updatedOn';
-
-const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** The query of `GET /clients` without the question mark; empty when nothing is asked for. */
 export function toQueryString(query: ListQuery): string {
@@ -65,7 +64,7 @@ export function allOf(...conditions: readonly (string | null)[]): string | null 
  * seventeen. @throws SyncError USAGE for what is not a uuid, which would change the filter's meaning.
  */
 export function anyId(ids: readonly string[]): string {
-  const stranger = ids.find((id) => !ID.test(id));
+  const stranger = ids.find((id) => parseUuid(id) === null);
   if (stranger !== undefined)
     throw new SyncError('USAGE', `${JSON.stringify(stranger)} is not a client's id`);
   return ids.map((id) => `id eq ${id}`).join(' or ');

@@ -1,15 +1,14 @@
 /** What is read of a row besides its values: id and stamps alone, to compare it, and the types of its fields. */
 import { type Instant, parseInstant } from '../clients/instant.ts';
 import { type ReadRow, rawText } from '../clients/record.ts';
+import { parseUuid } from '../clients/uuid.ts';
 
 const NOTHING_EXCLUDED: ReadonlySet<string> = new Set();
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Whatever else the row holds is dropped; `values` is empty. A row without readable id or stamps is rejected. */
 export function parseStamps(raw: unknown): ReadRow {
   const row = (typeof raw === 'object' && raw !== null ? raw : {}) as Readonly<Record<string, unknown>>;
-  const lower = typeof row.id === 'string' ? row.id.toLowerCase() : '';
-  const id = UUID.test(lower) ? lower : null;
+  const id = parseUuid(row.id);
   const createdOn = readStamp(row.createdOn);
   const updatedOn = readStamp(row.updatedOn);
   if (id !== null && createdOn !== undefined && updatedOn !== undefined) {

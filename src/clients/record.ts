@@ -11,6 +11,7 @@
  */
 import { FIELDS, type Field, type FieldType } from './fields.ts';
 import { type Instant, parseInstant } from './instant.ts';
+import { parseUuid } from './uuid.ts';
 
 /** A canonical value: uuids in lower case, stamps as Instant, `json` as text with sorted keys. */
 export type FieldValue = string | number | boolean | null;
@@ -53,7 +54,6 @@ export function isRejected(row: ReadRow): row is RejectedRow {
 /** No address is nested so deeply; what is cannot be written down again (JSON.stringify gives up at some thousand). */
 const LEVELS_MAX = 100;
 const KNOWN = new Set(FIELDS.map((field) => field.name));
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const ID = FIELDS.findIndex((field) => field.name === 'id');
 const CREATED_ON = FIELDS.findIndex((field) => field.name === 'createdOn');
 const UPDATED_ON = FIELDS.findIndex((field) => field.name === 'updatedOn');
@@ -157,11 +157,7 @@ export function rawText(row: unknown, excluded: ReadonlySet<string>): string {
 /** One reader a type: what the API sent → canonical value, or the problem in words. */
 const READERS: Readonly<Record<FieldType, (value: unknown) => FieldValue | Problem>> = {
   text: (value) => (typeof value === 'string' ? value.toWellFormed() : { problem: 'is not a string' }),
-  uuid: (value) => {
-    if (typeof value === 'string' && UUID.test(value)) return value;
-    const lower = typeof value === 'string' ? value.toLowerCase() : '';
-    return UUID.test(lower) ? lower : { problem: 'is not a uuid' };
-  },
+  uuid: (value) => parseUuid(value) ?? { problem: 'is not a uuid' },
   instant: (value) => parseInstant(value) ?? { problem: 'is not a timestamp' },
   boolean: (value) => (typeof value === 'boolean' ? value : { problem: 'is not true or false' }),
   // Adding zero turns -0, which JSON can carry and a database may not, into 0.
@@ -216,9 +212,8 @@ function isExcluded(name: string, excluded: ReadonlySet<string>): boolean {
 }
 
 function reject(row: Readonly<Record<string, unknown>>, options: ParseOptions, reason: string): RejectedRow {
-  const id = typeof row.id === 'string' && UUID.test(row.id.toLowerCase()) ? row.id.toLowerCase() : null;
   return {
-    id,
+    id: parseUuid(row.id),
     createdOn: readStamp(row.createdOn),
     updatedOn: readStamp(row.updatedOn),
     reason,

@@ -1,5 +1,6 @@
 /** The ids by which a person names open edits: `<client id>:<field>`, or a client's id for all of its edits. */
 import { FIELDS } from '../clients/fields.ts';
+import { parseUuid } from '../clients/uuid.ts';
 import { SyncError } from '../errors.ts';
 import type { OpenEdit } from './openClients.ts';
 
@@ -9,12 +10,9 @@ export interface EditId {
   readonly part: string | null;
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
 /** A client's id in the form in which it is stored; null: it is none. */
 export function parseClientId(text: string): string | null {
-  const id = text.trim().toLowerCase();
-  return UUID.test(id) ? id : null;
+  return parseUuid(text.trim());
 }
 
 /** Takes a field by its API name or by its column. @throws SyncError NOT_FOUND */

@@ -20,11 +20,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
+import { freePort } from './freePort.ts';
 
 export interface PostgresServer {
   /** Of a superuser, for database `postgres`. */
@@ -188,15 +188,6 @@ function reachable(folder: string, identity: Identity | null, directory: string)
     cpSync(dirname(folder), copy, { recursive: true, verbatimSymlinks: true });
     return join(copy, 'bin');
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }
 
 async function untilReady(url: string, child: ChildProcess): Promise<void> {
