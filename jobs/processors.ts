@@ -15,7 +15,7 @@ import { processPull } from './pull.ts';
 import { processPush } from './push.ts';
 import type { Queues } from './queue.ts';
 import { processReconcile } from './reconcile.ts';
-import type { RedisConnections } from './redis.ts';
+import { asRedisError, type RedisConnections } from './redis.ts';
 import { JOB_NAMES, JOBS, type JobName, type Payloads } from './table.ts';
 
 /** A worker that gives no sign of life loses its job after so long; renewed at half. */
@@ -155,7 +155,7 @@ async function runOne<N extends JobName>(
     });
   } catch (error) {
     if (error instanceof WaitingChildrenError) throw error;
-    const cause = causeOf(error, [signal, engine.signal]);
+    const cause = asRedisError(causeOf(error, [signal, engine.signal]), options.redis.label);
     if (!isExpected(cause)) options.tellFailure(name, redact(wordsOf(cause)));
     return settleFailure(cause, {
       ...at,

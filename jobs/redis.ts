@@ -4,6 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import { withoutPassword } from '../config/addresses.ts';
+import { isSyncError, SyncError } from '../src/errors.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 5_000;
@@ -86,6 +87,16 @@ export function connectRedis(url: string, listener: RedisListener): RedisConnect
 function wordsOf(error: Error): string {
   const inner = error instanceof AggregateError ? (error.errors[0] as Error) : error;
   return inner.message === '' ? inner.name : inner.message;
+}
+
+/** What ioredis says where a command did not reach Redis, or its answer did not come. It has no codes for it. */
+const AWAY =
+  /Stream isn't writeable|Connection is closed|max retries per request|Command timed out|Socket timeout|^LOADING |ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT/;
+
+/** An error that only says that Redis is away becomes the one which says it in our words; others stay as they are. */
+export function asRedisError(error: unknown, label: string): unknown {
+  if (!(error instanceof Error) || isSyncError(error) || !AWAY.test(error.message)) return error;
+  return new SyncError('REDIS_AWAY', `${label} does not answer: ${error.message}`, {}, error);
 }
 
 /** Not `once`, which would take the first failed attempt for the end. */

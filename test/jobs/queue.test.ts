@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../config/load.ts';
 import { createQueues, type Queues } from '../../jobs/queue.ts';
-import { connectRedis, type RedisConnections } from '../../jobs/redis.ts';
+import { asRedisError, connectRedis, type RedisConnections } from '../../jobs/redis.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
@@ -87,8 +87,10 @@ describe('pushSoon', () => {
   it('fails at once while Redis is away', async () => {
     await server.kill();
     const startedMs = Date.now();
-    await expect(queues.pushSoon()).rejects.toThrow();
+    const error: unknown = await queues.pushSoon().catch((thrown: unknown) => thrown);
     expect(Date.now() - startedMs).toBeLessThan(2_000);
+    // A job that meets it fails with words for a person, not with those of a bug.
+    expect(asRedisError(error, redis.label)).toMatchObject({ code: 'REDIS_AWAY', retry: 'later' });
     expect(await redis.check()).not.toBeNull();
   });
 });

@@ -200,7 +200,8 @@ export function createProcesses(options: ProcessesOptions): Processes {
 
 /** null: it ended as it may. */
 function faultOf({ exit, signal, stderr }: CliResult): string | null {
-  if (BUG.test(stderr)) return 'words of a bug';
+  const bug = stderr.split('\n').find((line) => BUG.test(line));
+  if (bug !== undefined) return `words of a bug: ${bug}`;
   if (/soak\.e\d/.test(stderr)) return 'shows its token';
   if (signal !== null) return signal === 'SIGKILL' || signal === 'SIGTERM' ? null : `ended by ${signal}`;
   return exit === 0 || exit === 1 || exit === 75 ? null : `exit ${exit}`;
