@@ -118,15 +118,20 @@ function addProbes(app: FastifyInstance, options: FaceOptions): void {
 function addPages(app: FastifyInstance, options: FaceOptions): void {
   const { token, clock } = options;
   const readStatus = keepFor(clock, STATUS_AGE_MS, options.readStatus);
-  const statusOrNull = () => readStatus().catch(() => null);
+  const look = async () => {
+    const [redis, warehouse] = await checkBoth(options);
+    // A warehouse that does not answer would let who asks wait for its status, and not learn that it is away.
+    const status = warehouse === null ? await readStatus().catch(() => null) : null;
+    return { redis, warehouse, status };
+  };
 
   app.get('/', async (_, reply) => {
-    const [[redis, warehouse], status] = await Promise.all([checkBoth(options), statusOrNull()]);
+    const { redis, warehouse, status } = await look();
     return html(reply, renderStatusPage({ status, redis: word(redis), warehouse: word(warehouse) }));
   });
 
   app.get('/metrics', async (_, reply) => {
-    const [[redis, warehouse], status] = await Promise.all([checkBoth(options), statusOrNull()]);
+    const { redis, warehouse, status } = await look();
     const state = { status, redisIsUp: redis === null, warehouseIsUp: warehouse === null };
     const { type, text } = await options.metrics(state);
     return reply.type(type).send(text);

@@ -9,6 +9,7 @@ import { systemClock } from '../../src/clock.ts';
 import { type FaceOptions, type HttpFace, startHttpFace } from '../../src/http/server.ts';
 import { readStatus, type Status } from '../../src/status.ts';
 import { openWarehouse } from '../../src/warehouse/open.ts';
+import { createFakeClock } from '../support/fakeClock.ts';
 
 let status: Status;
 beforeAll(async () => {
@@ -150,6 +151,13 @@ describe('startHttpFace', () => {
   it('serves a page and metrics while the warehouse is away', async () => {
     const readStatus = () => Promise.reject(new Error('away'));
     const one = await start({ readStatus, checkWarehouse: () => Promise.reject(new Error('away')) });
+    expect((await ask(one, '/')).body).toContain('does not answer');
+    expect(await ask(one, '/metrics')).toMatchObject({ status: 200, body: 'live unknown\n' });
+  });
+
+  it('serves them also while the warehouse says nothing at all', async () => {
+    const silent = () => new Promise<never>(() => undefined);
+    const one = await start({ readStatus: silent, checkWarehouse: silent, clock: createFakeClock() });
     expect((await ask(one, '/')).body).toContain('does not answer');
     expect(await ask(one, '/metrics')).toMatchObject({ status: 200, body: 'live unknown\n' });
   });

@@ -31,7 +31,7 @@ export const workerCommand: Command = defineCommand({
       clock,
       ...parts.face,
       async metrics({ redisIsUp, warehouseIsUp, status }) {
-        const oldestPendingMs = await parts.oldestPendingMs();
+        const oldestPendingMs = status === null ? null : await parts.oldestPendingMs();
         return metrics.render({ status, oldestPendingMs, redisIsUp, warehouseIsUp }, clock.now());
       },
     });
