@@ -7,6 +7,7 @@ import type { Body } from '../api/api.ts';
 import { FIELDS } from '../clients/fields.ts';
 import { present, type Values } from '../clients/merge.ts';
 import { canonicalJson } from '../clients/record.ts';
+import { parseUuid } from '../clients/uuid.ts';
 import { isSyncError, type SyncError } from '../errors.ts';
 import { readRows } from '../ledger/editedRows.ts';
 import { commitEdited, type EditedWrite } from '../ledger/editedWrites.ts';
@@ -142,7 +143,7 @@ async function postOne(pass: Pass, posting: Posting): Promise<void> {
   let told: string | null;
   try {
     const { id } = await api.create(createBody(posting.sent), { signal, deadlineMs: posting.deadlineMs });
-    told = id?.toLowerCase() ?? null;
+    told = parseUuid(id);
   } catch (error) {
     if (!isSyncError(error)) throw error;
     return postFailed(pass, posting, error);
@@ -173,7 +174,7 @@ function noteFailure(pass: Pass, error: SyncError): void {
 }
 
 /**
- * The source took it, under this id or under one that it does not tell; or it may have taken it. What fails from here
+ * The source took it, under this id or under one that it does not tell, or garbles; or it may have taken it. What fails from here
  * on is no failure of the POST: its intent stays, else a later pass would make the client once more.
  * @returns false when nothing was found of it.
  */

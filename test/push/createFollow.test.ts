@@ -29,3 +29,23 @@ describeBoth('a create whose client cannot be read back', (begin) => {
     expect(await world.sql('SELECT * FROM mirror_pushes')).toEqual([]);
   });
 });
+
+describeBoth('a create whose answer has no id that can be read', (begin) => {
+  it.each([null, '', 'client 7'])('but %j is found by its externalId, and keeps nothing back', async (id) => {
+    const world = await begin();
+    await world.sql(INSERT);
+    const garbling = world.another({
+      api: {
+        ...world.api,
+        create: async (...args) => ({ ...(await world.api.create(...args)), id }),
+      },
+    });
+    await runPush(garbling, { allowMassEdit: false });
+    const made = world.simulator.source.all().filter(({ email }) => email === 'one@example.com');
+    expect(made).toHaveLength(1);
+    expect(await world.sql("SELECT id, _create FROM clients WHERE email = 'one@example.com'")).toEqual([
+      { id: made[0]?.id, _create: null },
+    ]);
+    expect(await world.sql('SELECT * FROM mirror_pushes')).toEqual([]);
+  });
+});
