@@ -4,12 +4,9 @@
  * Everything is percent-encoded, a space as %20: a strict OData server answers 400 to `+`, and an unescaped
  * `+` of an offset would reach it as a space.
  */
-import type { Instant } from '../clients/instant.ts';
 import { parseUuid } from '../clients/uuid.ts';
 import { SyncError } from '../errors.ts';
 import type { ListQuery } from './endpoints.ts';
-
-type StampKey = 'createdOn' | 'updatedOn';
 
 /** The query of `GET /clients` without the question mark; empty when nothing is asked for. */
 export function toQueryString(query: ListQuery): string {
@@ -35,28 +32,6 @@ export function encodeText(text: string): string {
 /** An OData string literal: `O'Brien` → `'O''Brien'`. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
-}
-
-/** `key ge X`: the inclusive lower bound. */
-export function atLeast(key: StampKey, instant: Instant): string {
-  return `${key} ge ${instant}`;
-}
-
-/** `key lt Y`: the exclusive upper bound. */
-export function below(key: StampKey, instant: Instant): string {
-  return `${key} lt ${instant}`;
-}
-
-/** `key eq null`. Every comparison with null is false in OData, so this lane needs a filter of its own. */
-export function isNull(key: StampKey): string {
-  return `${key} eq null`;
-}
-
-/** Joins conditions with `and`; a condition that holds an `or` is put in brackets. null: no condition. */
-export function allOf(...conditions: readonly (string | null)[]): string | null {
-  const present = conditions.filter((condition) => condition !== null);
-  if (present.length < 2) return present[0] ?? null;
-  return present.map((condition) => (/ or /.test(condition) ? `(${condition})` : condition)).join(' and ');
 }
 
 /**

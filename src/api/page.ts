@@ -11,7 +11,10 @@ type Key = 'createdOn' | 'updatedOn';
 /** What is read, in (key, id) order. */
 export interface Range {
   readonly key: Key;
-  /** `values`: key between from and to. `nulls`: the lane `key eq null`, one group without bounds. */
+  /**
+   * `values`: key between from and to. `nulls`: the lane `key eq null`, one group without bounds; every comparison
+   * with null is false in OData, so it needs a filter of its own.
+   */
   readonly lane: 'values' | 'nulls';
   /** Inclusive; null: from the beginning. */
   readonly from: Instant | null;

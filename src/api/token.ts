@@ -4,7 +4,6 @@
  * Neither a message nor an error here ever quotes it.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { type Instant, instantFromMs } from '../clients/instant.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { SyncError } from '../errors.ts';
 
@@ -103,32 +102,4 @@ function unreadable(error: unknown, file: string): SyncError {
     EISDIR: 'it is a directory',
   };
   return new SyncError('SETTINGS', `token file ${file}: ${reasons[code] ?? code}`);
-}
-
-export interface TokenClaims {
-  /** null: the token never expires, or does not say. */
-  readonly expiresAt: Instant | null;
-  readonly issuer: string | null;
-}
-
-/** What a JWT says of itself, unverified: for a person to read, never to decide on. null: it is no JWT. */
-export function readClaims(token: string): TokenClaims | null {
-  const payload = token.split('.')[1];
-  if (payload === undefined) return null;
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
-    if (typeof claims !== 'object' || claims === null) return null;
-    const { exp, iss } = claims as { exp?: unknown; iss?: unknown };
-    return {
-      expiresAt: typeof exp === 'number' && Number.isFinite(exp) ? instantFromMs(exp * 1000) : null,
-      issuer: typeof iss === 'string' ? iss : null,
-    };
-  } catch {
-    return null;
-  }
-}
-
-/** When the token expires, by its own words; null when it does not say. */
-export function readExpiry(token: string): Instant | null {
-  return readClaims(token)?.expiresAt ?? null;
 }

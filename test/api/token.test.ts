@@ -2,7 +2,7 @@ import { mkdtemp, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createTokenSource, readClaims, readExpiry } from '../../src/api/token.ts';
+import { createTokenSource } from '../../src/api/token.ts';
 import { createFakeClock } from '../support/fakeClock.ts';
 
 let folder: string;
@@ -100,22 +100,4 @@ describe('reread', () => {
   it('never changes a token given as a setting', async () => {
     expect(await createTokenSource({ token: 'abc' }).reread()).toBe(false);
   });
-});
-
-const jwt = (payload: unknown) =>
-  `eyJhbGciOiJub25lIn0.${Buffer.from(JSON.stringify(payload)).toString('base64url')}.sig`;
-
-describe('readExpiry', () => {
-  it('reads exp and iss of a JWT, unverified', () => {
-    const token = jwt({ exp: 1_767_225_600, iss: 'https://issuer' });
-    expect(readExpiry(token)).toBe('2026-01-01T00:00:00.0000000Z');
-    expect(readClaims(token)?.issuer).toBe('https://issuer');
-  });
-
-  it.each([jwt({}), jwt({ exp: 'soon' }), jwt(null), 'opaque', 'a.b.c', ''])(
-    'says nothing of %s',
-    (token) => {
-      expect(readExpiry(token)).toBeNull();
-    },
-  );
 });

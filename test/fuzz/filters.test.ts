@@ -5,7 +5,7 @@
 import http from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allOf, anyExternalId, anyId, atLeast, below, isNull, toQueryString } from '../../src/api/odata.ts';
+import { anyExternalId, anyId, toQueryString } from '../../src/api/odata.ts';
 import { planRequest, type Range } from '../../src/api/page.ts';
 import { type Instant, parseInstant } from '../../src/clients/instant.ts';
 import { compileFilter } from '../../src/simulator/filter/evaluate.ts';
@@ -103,7 +103,7 @@ describe('a query that we build', () => {
         withBounds,
         shape,
         ([clients, from, to], { key, lane, isUntouched, skip, top }) => {
-          const range: Range = { key, lane, from, to, also: isUntouched ? isNull('updatedOn') : null };
+          const range: Range = { key, lane, from, to, also: isUntouched ? 'updatedOn eq null' : null };
           const request = planRequest(range, { key: from, skip }, top);
           const { filter, ...rest } = request;
           const query = toQueryString({ ...rest, ...(filter === null ? {} : { filter }) });
@@ -138,8 +138,7 @@ describe('a query that we build', () => {
         fc.array(client, { minLength: 1, maxLength: 8 }),
         fc.array(fc.oneof(id, fc.string()), { minLength: 1, maxLength: 15 }),
         fc.array(text, { maxLength: 15 }),
-        withBounds,
-        (clients, ids, texts, [, from, to]) => {
+        (clients, ids, texts) => {
           const good = ids.filter((one) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(one));
           if (good.length < ids.length)
             expect(() => anyId(ids)).toThrow(expect.objectContaining({ code: 'USAGE' }));
@@ -153,17 +152,6 @@ describe('a query that we build', () => {
           const byKey = clients.filter((one) => one.externalId !== null && keys.includes(one.externalId));
           expect(answered(toQueryString({ filter: anyExternalId(keys) }), clients)).toEqual(byKey);
           hits += byKey.length;
-          const both = allOf(
-            anyExternalId(keys),
-            from === null ? null : atLeast('createdOn', from),
-            to === null ? isNull('updatedOn') : below('createdOn', to),
-          );
-          const expected = byKey.filter(
-            ({ createdOn, updatedOn }) =>
-              (from === null || (createdOn !== null && createdOn >= from)) &&
-              (to === null ? updatedOn === null : createdOn !== null && createdOn < to),
-          );
-          expect(answered(toQueryString({ filter: both as string }), clients)).toEqual(expected);
         },
       );
       fc.assert(property, fuzzRuns(500));
