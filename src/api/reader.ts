@@ -199,7 +199,9 @@ async function readByKeys(
       }
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  // The first failure ends it, but what is under way is waited for: who called ends the connections next.
+  const ended = await Promise.allSettled(Array.from({ length: LANES }, lane));
+  for (const one of ended) if (one.status === 'rejected') throw one.reason;
   return { rows: answers.flatMap((answer) => answer.rows), date: earliest(answers) };
 }
 

@@ -286,6 +286,23 @@ describe('byIds', () => {
     expect(server.seen.length).toBeLessThan(10);
   });
 
+  it('leaves no request under way when it has ended with an error', async () => {
+    server.otherwise({ status: 403 });
+    let underWay = 0;
+    const counting: ClientsApi = {
+      ...api,
+      async list(...args) {
+        underWay += 1;
+        return await api.list(...args).finally(() => {
+          underWay -= 1;
+        });
+      },
+    };
+    const options = { ownerId: null, excluded: EXCLUDED, found: [], acceptsNul: true, emit: () => undefined };
+    await expect(createReader(counting, options).byIds(ids)).rejects.toMatchObject({ code: 'DENIED' });
+    expect(underWay).toBe(0);
+  });
+
   it('is stopped by the signal', async () => {
     server.otherwise({ fault: 'stall' });
     const controller = new AbortController();
