@@ -1,5 +1,6 @@
 /** `mirror_quarantine`: rows of the API that could not be mirrored, with the reason, until a good version comes. */
 import type { Instant } from '../clients/instant.ts';
+import { rawText } from '../clients/record.ts';
 import { type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
 
 export interface Quarantined {
@@ -32,10 +33,9 @@ export function leaveQuarantine(id: string): Statement {
   return statement('DELETE FROM mirror_quarantine WHERE id = ?', [id]);
 }
 
-/** Takes excluded fields out of a raw row; a row that is no JSON object holds none. */
+/** Takes excluded fields out of a raw row, wherever they lie in it. */
 export function redactQuarantined(row: Quarantined, fields: readonly string[]): Statement[] {
-  const raw: unknown = JSON.parse(row.raw);
-  if (typeof raw !== 'object' || raw === null || !fields.some((field) => field in raw)) return [];
-  const kept = Object.fromEntries(Object.entries(raw).filter(([name]) => !fields.includes(name)));
-  return [statement('UPDATE mirror_quarantine SET raw = ? WHERE id = ?', [JSON.stringify(kept), row.id])];
+  const kept = rawText(JSON.parse(row.raw), new Set(fields));
+  if (kept === row.raw) return [];
+  return [statement('UPDATE mirror_quarantine SET raw = ? WHERE id = ?', [kept, row.id])];
 }
