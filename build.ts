@@ -30,7 +30,7 @@ const withoutUnusedAxios: Plugin = {
   },
 };
 
-/** Lines that the bundle has otherwise. A pattern that fits no longer fails the build. */
+/** Lines that the bundle has otherwise. One whose pattern no longer fits fails the build. */
 const LINES: readonly (readonly [file: RegExp, line: RegExp, instead: string])[] = [
   // Node 20 makes FormData by starting its whole fetch, which takes as long as Node itself. We send none.
   [/node_modules\/axios\/lib\/utils\.js$/, /^const FormDataCtor = .*$/m, 'const FormDataCtor = undefined;'],
