@@ -78,11 +78,13 @@ export function createBackfill(
   ];
 }
 
+/** Refused (EXPECTATION) when it is over already, or was replaced by a newer one. */
 export function finishBackfill(id: number, at: Instant): Statement[] {
   return [
     statement(
       "UPDATE mirror_backfills SET state = 'done', finished_at = ? WHERE id = ? AND state = 'running'",
       [at, id],
+      1,
     ),
     statement('DELETE FROM mirror_windows WHERE backfill_id = ?', [id]),
   ];

@@ -8,7 +8,7 @@
 import { createLinkedAbort, type LinkedAbort } from '../abort.ts';
 import { ahead, readInOrder } from '../api/readInOrder.ts';
 import { type Instant, instantFromMs } from '../clients/instant.ts';
-import { SyncError } from '../errors.ts';
+import { isSyncError, SyncError } from '../errors.ts';
 import { tryWithLease, waitWithLease, withLease } from '../ledger/leases.ts';
 import { initialPlaceStatements } from '../ledger/places.ts';
 import { closeKilledRuns } from '../ledger/runs.ts';
@@ -213,6 +213,22 @@ async function readThrough(
   const { engine } = walk;
   const window = await readWindow(engine.warehouse, id);
   if (window === null || window.done) return true;
+  try {
+    await readPages(walk, window, held);
+    return true;
+  } catch (error) {
+    if (!isSyncError(error, 'EXPECTATION') || (await readWindow(engine.warehouse, id)) !== null) throw error;
+    throw replaced(walk.backfillId);
+  }
+}
+
+async function readPages(
+  walk: Walk,
+  window: Window,
+  held: { lease: Lease; signal: AbortSignal },
+): Promise<void> {
+  const { engine } = walk;
+  const { id } = window;
   for await (const page of pagesOf(engine, window, held.signal)) {
     const writes = [...planPage(page.rows, page.answer), saveWindowPlace(id, page.place, page.rows.length)];
     const results = await engine.warehouse.commit(writes, held.lease);
@@ -223,7 +239,13 @@ async function readThrough(
     if (high !== null && page.place.key !== null && page.place.key >= high) break;
   }
   await engine.warehouse.commit([finishWindow(id)], held.lease);
-  return true;
+}
+
+/** Its windows are gone: what it has not read the newer one will, and this run must not say that all is done. */
+function replaced(backfillId: number): SyncError {
+  return new SyncError('LEASE_LOST', `backfill ${backfillId} was replaced by a newer one`, {
+    hint: 'Another run has begun it anew. Nothing is lost: that one, or the next run, goes on.',
+  });
 }
 
 function pagesOf(engine: Engine, window: Window, signal: AbortSignal) {
@@ -250,21 +272,35 @@ async function tellProgress(walk: Walk): Promise<void> {
   walk.engine.emit({ type: 'backfillProgress', share: shareDone(windows), windowsOpen, windowsDone });
 }
 
-/** The catch-up pull sees what changed since the places were taken; only then is the backfill done. */
+/**
+ * The catch-up pull sees what changed since the places were taken; only then is the backfill done.
+ * @throws SyncError LEASE_LOST when it was replaced by a newer one.
+ */
 export async function endBackfill(engine: Engine, backfillId: number): Promise<void> {
   for (;;) {
     const last = await readBackfill(engine.warehouse);
-    if (last?.id !== backfillId || last.state !== 'running') return;
-    const caughtUp = await tryWithLease(engine, 'pull', async (lease, signal) => {
-      await pullUnder({ ...engine, signal }, lease);
-      const at = instantFromMs(engine.clock.now());
-      await engine.warehouse.commit(
-        [...finishBackfill(backfillId, at), closeKilledRuns('backfill', at)],
-        lease,
-      );
-      return true;
-    });
+    if (last?.id !== backfillId) throw replaced(backfillId);
+    if (last.state !== 'running') return;
+    const caughtUp = await tryWithLease(engine, 'pull', (lease, signal) =>
+      catchUp({ ...engine, signal }, backfillId, lease),
+    );
     if (caughtUp === true) return;
-    await engine.clock.sleep(WAIT_FOR_OTHERS_MS, engine.signal);
+    if (caughtUp === undefined) await engine.clock.sleep(WAIT_FOR_OTHERS_MS, engine.signal);
+  }
+}
+
+/** @returns false when somebody else ended or replaced the backfill meanwhile. */
+async function catchUp(engine: Engine, backfillId: number, lease: Lease): Promise<boolean> {
+  await pullUnder(engine, lease);
+  const at = instantFromMs(engine.clock.now());
+  try {
+    await engine.warehouse.commit(
+      [...finishBackfill(backfillId, at), closeKilledRuns('backfill', at)],
+      lease,
+    );
+    return true;
+  } catch (error) {
+    if (isSyncError(error, 'EXPECTATION')) return false;
+    throw error;
   }
 }
