@@ -86,6 +86,10 @@ await build({
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   logLevel: 'warning',
 });
+// start.ts reads a letter a byte. esbuild writes most of it so; what is left stands in comments, and means the same.
+const asEscape = (letter: string) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
+const bundle = readFileSync('dist/program.js', 'utf8');
+writeFileSync('dist/program.js', bundle.replace(/[^\0-\x7f]/g, asEscape));
 // The package itself is of ES modules.
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
 await keepCompiled();

@@ -19,7 +19,7 @@ if (process.sourceMapsEnabled) load(file);
 else start();
 
 function start(): void {
-  // The bundle is ASCII but for comments, and read as such it takes half the memory.
+  // The bundle is ASCII, and read as such it takes half the memory.
   const source = Module.wrap(readFileSync(file, 'latin1'));
   // A stack trace has the name that stands in the compiled form, where the folder would be the build's.
   const script = new Script(source, { filename: 'program.js', cachedData: readCompiled() });
