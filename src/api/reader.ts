@@ -13,6 +13,7 @@ import type { Emit } from '../events.ts';
 import type { ClientsApi, ListAnswer, ListQuery } from './endpoints.ts';
 import { anyExternalId, anyId } from './odata.ts';
 import type { PageAnswer, PageRequest } from './readInOrder.ts';
+import { readShared } from './readShared.ts';
 import { createSelection, isBadRequest, type Selection } from './selection.ts';
 import { parseStamps, typesOf } from './stamps.ts';
 
@@ -220,9 +221,13 @@ async function readBatch(
     isOne
       ? list(reading, { ...query, ...more }, signal)
       : reading.api.list({ ...query, ...more, ...(select === null ? {} : { select }) }, { signal });
-  if (isOne) return readToEnd(reading, by, ask);
+  const read = async (): Promise<readonly ReadAnswer[]> =>
+    by.isShared
+      ? readShared(async (skip) => parseAll(reading, await ask({ orderby: 'id', skip })), SHARED_MAX)
+      : [parseAll(reading, await ask({}))];
+  if (isOne) return read();
   try {
-    return await readToEnd(reading, by, ask);
+    return await read();
   } catch (error) {
     if (!isBadRequest(error)) throw error;
   }
@@ -231,26 +236,6 @@ async function readBatch(
   // With the fields it refused gone the server may take the whole batch; the rest is tried at its size.
   if (selection.current() === select) reading.idsMax = Math.min(reading.idsMax, middle);
   return [...head, ...(await readBatch(reading, by, keys.slice(middle), signal))];
-}
-
-async function readToEnd(
-  reading: Reading,
-  by: ByKey,
-  ask: (more: ListQuery) => Promise<ListAnswer>,
-): Promise<readonly ReadAnswer[]> {
-  const order = by.isShared ? { orderby: 'id' } : {};
-  const answers = [parseAll(reading, await ask(order))];
-  const known = new Set<string | null>();
-  let seen = 0;
-  for (let last = answers[0]; by.isShared && last !== undefined; ) {
-    const fresh = last.rows.filter(({ id }) => !known.has(id));
-    for (const { id } of fresh) known.add(id);
-    seen += last.rows.length;
-    if (fresh.length === 0 || seen >= SHARED_MAX) break;
-    last = parseAll(reading, await ask({ ...order, skip: seen }));
-    answers.push(last);
-  }
-  return answers;
 }
 
 function earliest(answers: readonly ReadAnswer[]): Instant | null {
