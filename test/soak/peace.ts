@@ -22,6 +22,8 @@ export async function closeSpell(world: World): Promise<void> {
     await rest(world, warehouse, async () => true);
     for (const finding of await readDifferences(account, { unseen: world.unseen }))
       world.findings.push(`without a reconcile ${finding}`);
+    // One that was killed goes on where it was, and has passed by what came back behind it.
+    await reconcile(world);
     await rest(world, warehouse, async () => {
       const { missing, stale, extra, mended, deleted } = await reconcile(world);
       return missing + stale + extra + mended.missing + mended.stale + deleted === 0;
