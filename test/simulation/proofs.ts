@@ -47,7 +47,7 @@ export function createWatch(options: WatchOptions): Watch {
   const { history, simulator, warehouse, nowMs, find } = options;
   const proofs = new Map<string, Proof>();
   let tombstones = 0;
-  let known = new Set<string>();
+  let known: ReadonlySet<string> = new Set();
   const read = (sql: string) => warehouse.read({ sql, params: [] });
 
   /** What is wrong with a tombstone; null: nothing. */
@@ -87,11 +87,14 @@ export function createWatch(options: WatchOptions): Watch {
       },
     }),
     async lookAtTombstones() {
-      const rows = await read('SELECT id FROM clients WHERE _deleted_at IS NOT NULL');
-      const now = new Set(rows.map(({ id }) => String(id)));
+      const idsOf = async (where: string): Promise<ReadonlySet<string>> =>
+        new Set((await read(`SELECT id FROM clients WHERE ${where}`)).map(({ id }) => String(id)));
+      const now = await idsOf('_deleted_at IS NOT NULL');
+      // A person who wanted it made anew may let it be deleted after all: it has not been at the source meanwhile.
+      const toBeMade = await idsOf('_create IS NOT NULL');
       const fresh = [...now].filter((id) => !known.has(id));
       // What was proved before it came back proves nothing any more.
-      for (const id of known) if (!now.has(id)) proofs.delete(id);
+      for (const id of known) if (!now.has(id) && !toBeMade.has(id)) proofs.delete(id);
       known = now;
       tombstones += fresh.length;
       for (const id of fresh) {

@@ -221,7 +221,7 @@ const pull: Story<{ gone: string; edited: string; disputed: string; bad: string;
   run: runPull,
   recover: ({ world }) => world.sync(),
   steps: ['acquire', 'commit', 'get', 'list', 'release'],
-  pointsMin: 40,
+  pointsMin: 30,
   async play(life, turn) {
     const { world } = life;
     const { source } = world.simulator;
