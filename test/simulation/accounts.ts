@@ -306,12 +306,18 @@ function noStrayColumn({ patches, history, staleMs }: Account): readonly string[
   return findings;
 }
 
-export function noneTwice({ history, edits }: Pick<Account, 'history' | 'edits'>): readonly string[] {
+export function noneTwice({
+  history,
+  edits,
+  staleMs,
+}: Pick<Account, 'history' | 'edits' | 'staleMs'>): readonly string[] {
   const born = new Map<string, string[]>();
   for (const { id, tick, values } of history.born()) {
     const key = keyOf(values.externalId);
-    // One whose answer was lost, and that others removed before anybody could look it up, is made anew.
-    const present = (born.get(key) ?? []).filter((other) => history.isThere(other, tick));
+    // One whose answer was lost, and that others removed before anybody could look it up, is made anew; so is one that
+    // they brought back so shortly before that an answer of then did not show it.
+    const fromMs = (history.of(id)[0]?.atMs ?? 0) - staleMs;
+    const present = (born.get(key) ?? []).filter((other) => !wasRemoved(history, other, fromMs, tick));
     if (key !== '') born.set(key, [...present, id]);
   }
   // Users may give one externalId to several new clients, at once or before they are sent.
@@ -326,6 +332,15 @@ export function noneTwice({ history, edits }: Pick<Account, 'history' | 'edits'>
     .map(
       ([key, ids]) => `(d) the client with externalId ${key} was created more than once: ${ids.join(', ')}`,
     );
+}
+
+/** Was it gone again, once it had been there, at a moment from `fromMs` up to `untilTick`? */
+function wasRemoved(history: History, id: string, fromMs: number, untilTick: number): boolean {
+  const states = history.of(id).filter(({ tick }) => tick <= untilTick);
+  return states.some(({ values }, at) => {
+    const next = states[at + 1];
+    return values === null && (next === undefined || next.atMs >= fromMs);
+  });
 }
 
 function keyOf(externalId: unknown): string {

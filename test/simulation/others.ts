@@ -80,7 +80,7 @@ export function actAtSource(scene: Scene): void {
 export const FUTURE = '2099-01-01T00:00:00.0000000Z';
 
 /** From a backup, old stamps included: one that is gone, or an old version of one that is there. */
-function restoreOne({ simulator: { source }, chance, history, unseen, swept }: Scene): void {
+function restoreOne({ simulator: { source }, chance, history, unseen, swept, trace }: Scene): void {
   const gone = history.ids().filter((id) => source.get(id) === undefined || chance.is(swept ? 0.2 : 0.05));
   if (gone.length === 0) return;
   const id = chance.of(gone);
@@ -90,5 +90,6 @@ function restoreOne({ simulator: { source }, chance, history, unseen, swept }: S
   const { contactAddress } = old;
   const row = { ...old, contactAddress: contactAddress === null ? null : JSON.parse(String(contactAddress)) };
   source.restore(row as Parameters<typeof source.restore>[0]);
+  trace(`  source: ${id} is back`);
   unseen.add(id);
 }
