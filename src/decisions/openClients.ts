@@ -177,11 +177,14 @@ function standingOf(client: OpenClient, field: string): Standing {
   const since = client.editedAt;
   const sent = client.push?.sent ?? {};
   if (client.push?.isLive === true && field in sent) return { state: 'in flight', since, message: null };
-  const conflict = client.conflicts.find((open) => open.field === field || open.field === null);
+  // One about the whole client first: it holds every field, also one that another value has set free.
+  const whole = client.conflicts.find((open) => open.field === null);
+  if (whole !== undefined)
+    return { state: 'conflict', since, message: `conflict ${whole.id}: deleted at the source` };
+  const conflict = client.conflicts.find((open) => open.field === field);
   // Another local value than the one that waits sets the field free: the next push takes it on.
-  if (conflict !== undefined && (conflict.field === null || isSameValue(field, conflict.local, local))) {
-    const message = conflict.field === null ? 'deleted at the source' : null;
-    return { state: 'conflict', since, message: `conflict ${conflict.id}${message ? `: ${message}` : ''}` };
+  if (conflict !== undefined && isSameValue(field, conflict.local, local)) {
+    return { state: 'conflict', since, message: `conflict ${conflict.id}` };
   }
   const last = client.last.get(field);
   if (last !== undefined && isRefusal(last) && isSameValue(field, last.value, local)) {

@@ -50,6 +50,19 @@ describeBoth('conflicts resolve, an open conflict', (begin) => {
     expect(await world.row(id)).toMatchObject({ first_name: 'Local', ...CLEAN });
   });
 
+  it('is outdone by one about the whole client, though another value has set its field free', async () => {
+    const { world, id } = await inConflict(begin, 'manual');
+    await world.sql(edit(id, "first_name = 'Other'"));
+    world.simulator.source.remove(id);
+    // Written so lately, it may only be unknown to an instance that lags: the 404 is believed a lookback later.
+    for (let push = 1; push <= 2; push += 1) {
+      await world.push();
+      world.clock.advance(300_000);
+    }
+    expect(await conflictsOf(world)).toMatchObject([{ field: 'firstName' }, { field: null }]);
+    expect(await shortEdits(world)).toEqual([expect.stringMatching(/^conflict firstName .*Other/)]);
+  });
+
   it("--take remote lets the source's value stand", async () => {
     const { world, id, conflictId } = await inConflict(begin, 'manual');
     await resolveConflicts(handOf(world), conflictId, 'remote');
