@@ -6,6 +6,7 @@ import { badQuery, badValues } from './answer.ts';
 import { FilterError, type Node, type ValueType } from './filter/ast.ts';
 import { parseFilter } from './filter/parse.ts';
 import { UUID } from './ids.ts';
+import { FIELD_TYPES } from './row.ts';
 
 export interface OrderKey {
   readonly name: string;
@@ -33,6 +34,13 @@ export interface QueryRules {
   /** A larger `$top` is a 400; null: any is taken. */
   readonly topMax: number | null;
   readonly filterNodesMax: number;
+}
+
+/** What a known field is to a filter; undefined: it is none. */
+export function valueTypeOf(field: string): ValueType | undefined {
+  const type = FIELD_TYPES.get(field);
+  if (type === 'int32' || type === 'double') return 'number';
+  return type === 'json' ? 'address' : type;
 }
 
 const PARAMETERS = ['ownerId', 'searchText', '$filter', '$select', '$orderby', '$skip', '$top'];

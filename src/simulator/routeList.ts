@@ -5,8 +5,7 @@ import type { FaultSwitch } from './faults.ts';
 import type { ValueType } from './filter/ast.ts';
 import { runList } from './list.ts';
 import type { Pages, RowShape } from './pages.ts';
-import { type ListQuery, parseListQuery } from './query.ts';
-import { FIELD_TYPES } from './row.ts';
+import { type ListQuery, parseListQuery, valueTypeOf } from './query.ts';
 import type { Source } from './source.ts';
 import type { Store } from './store.ts';
 
@@ -86,9 +85,7 @@ function parseQuery(raw: string, { faults }: FaultSwitch, options: RouteOptions)
   const known = knownFields(options);
   const typeOfField = (name: string): ValueType | undefined => {
     if (name === extraField?.name) return 'text';
-    const type = known.includes(name) ? FIELD_TYPES.get(name) : undefined;
-    if (type === 'int32' || type === 'double') return 'number';
-    return type === 'json' ? 'address' : type;
+    return known.includes(name) ? valueTypeOf(name) : undefined;
   };
   const refusesSelect = (name: string): boolean => Array.isArray(refuseSelect) && refuseSelect.includes(name);
   const { topMax, filterNodesMax } = options;

@@ -9,17 +9,13 @@ import { anyExternalId, anyId, toQueryString } from '../../src/api/odata.ts';
 import { planRequest, type Range } from '../../src/api/page.ts';
 import { type Instant, parseInstant } from '../../src/clients/instant.ts';
 import { compileFilter } from '../../src/simulator/filter/evaluate.ts';
-import { parseListQuery, type QueryRules } from '../../src/simulator/query.ts';
-import { BLANK_ROW, type ClientRow, FIELD_TYPES } from '../../src/simulator/row.ts';
+import { parseListQuery, type QueryRules, valueTypeOf } from '../../src/simulator/query.ts';
+import { BLANK_ROW, type ClientRow } from '../../src/simulator/row.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { FUZZ_TIMEOUT_MS, fuzzRuns } from './runs.ts';
 
 const RULES: QueryRules = {
-  typeOfField: (name) => {
-    const type = FIELD_TYPES.get(name);
-    if (type === 'int32' || type === 'double') return 'number';
-    return type === 'json' ? 'address' : type;
-  },
+  typeOfField: valueTypeOf,
   refusesSelect: () => false,
   topMax: null,
   filterNodesMax: 100,

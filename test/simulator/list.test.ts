@@ -5,16 +5,12 @@ import { createPopulation } from '../../src/simulator/generate.ts';
 import { type IdOrder, sortKeyOf } from '../../src/simulator/ids.ts';
 import { compareText } from '../../src/simulator/keyIndex.ts';
 import { type Found, runList } from '../../src/simulator/list.ts';
-import { parseListQuery, type QueryRules } from '../../src/simulator/query.ts';
-import { type ClientRow, FIELD_TYPES } from '../../src/simulator/row.ts';
+import { parseListQuery, type QueryRules, valueTypeOf } from '../../src/simulator/query.ts';
+import type { ClientRow } from '../../src/simulator/row.ts';
 import { createStore, type Store } from '../../src/simulator/store.ts';
 
 const RULES: QueryRules = {
-  typeOfField: (name) => {
-    const type = FIELD_TYPES.get(name);
-    if (type === 'int32' || type === 'double') return 'number';
-    return type === 'json' ? 'address' : type;
-  },
+  typeOfField: valueTypeOf,
   refusesSelect: () => false,
   topMax: null,
   filterNodesMax: 100,
