@@ -2,17 +2,15 @@
  * How fast does a pull carry changed clients over, against the floor? Each change is carried into two mirrors, one by us
  * and one by the floor, in turn; both are held against each other at the end.
  */
-import { fileURLToPath } from 'node:url';
 import { systemClock } from '../src/clock.ts';
 import { openWarehouse } from '../src/warehouse/open.ts';
 import { startPostgres } from '../test/support/postgresServer.ts';
 import type { PullOneOptions } from './pullOne.ts';
-import { freshWarehouse, median, output, perSecond, startServer, table } from './table.ts';
+import { freshWarehouse, median, perSecond, runOne, startServer, table } from './table.ts';
 
 const CLIENTS = Number(process.env.BENCH_CLIENTS ?? 100_000);
 const CHANGED = CLIENTS / 5;
 const PAIRS = Number(process.env.BENCH_PAIRS ?? 5);
-const ONE = fileURLToPath(new URL('pullOne.ts', import.meta.url));
 
 interface One {
   readonly rows: number;
@@ -52,7 +50,7 @@ async function measurePairs(postgresUrl: string | null): Promise<string[]> {
     const { warehouseUrl } = mirrors[whose];
     const { url, token } = server;
     const options: PullOneOptions = { what, warehouseUrl, url, token, pageSize: 1_000, since };
-    return JSON.parse(await output(['--import', 'tsx', ONE, JSON.stringify(options)])) as One;
+    return (await runOne('pullOne.ts', options)) as One;
   };
   try {
     for (const whose of ['ours', 'floor'] as const) await run('backfill', whose, '');

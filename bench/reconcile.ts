@@ -2,15 +2,14 @@
  * What does it cost to compare a source and a mirror that agree? Against the bare sweep with the same pager, against a
  * backfill where every field is compared, and in memory as the number of clients grows.
  */
-import { fileURLToPath } from 'node:url';
 import { startPostgres } from '../test/support/postgresServer.ts';
 import type { ReconcileOneOptions } from './reconcileOne.ts';
 import {
   freshWarehouse,
   median,
-  output,
   perSecond,
   type Result,
+  runOne,
   type Server,
   speed,
   startServer,
@@ -20,7 +19,6 @@ import {
 const CLIENTS = Number(process.env.BENCH_CLIENTS ?? 1_000_000);
 const PAIRS = Number(process.env.BENCH_PAIRS ?? 3);
 const run = { pageSize: 1_000, concurrency: 4 };
-const SCRIPT = fileURLToPath(new URL('reconcileOne.ts', import.meta.url));
 
 type What = ReconcileOneOptions['what'];
 type One = Result & { readonly cpuMs: number };
@@ -28,7 +26,7 @@ type Measured = Readonly<Record<What, readonly One[]>>;
 
 async function measureOne(server: Server, warehouseUrl: string, what: What): Promise<One> {
   const options: ReconcileOneOptions = { ...run, what, warehouseUrl, url: server.url, token: server.token };
-  return JSON.parse(await output(['--import', 'tsx', SCRIPT, JSON.stringify(options)])) as One;
+  return (await runOne('reconcileOne.ts', options)) as One;
 }
 
 /** Backfills, then measures each in turn, so that a machine whose speed drifts drifts for all. */

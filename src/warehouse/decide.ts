@@ -37,6 +37,12 @@ export function decide(
   return stored.revision > answer.noted ? 'raced' : 'write';
 }
 
+/** What the pages so far were like: only a guess at what is quick for the next. */
+export interface Habit {
+  /** The last page held nothing but clients that were not known, as in a first backfill. */
+  allNew: boolean;
+}
+
 /** One row a client: of several versions in one answer the newest, of equal ones the last. */
 export function newestOfEach(rows: readonly ClientRecord[]): readonly ClientRecord[] {
   const newest = new Map<string, ClientRecord>();

@@ -338,7 +338,37 @@ export function describeWarehouse(name: string, make: MakeWarehouse, part: Contr
         expect(await read('SELECT id FROM clients')).toEqual([]);
       });
 
+      it('tells what a page holds behind one of nothing but new clients', async () => {
+        const [same, older, dirty, differs, undated] = [
+          client(),
+          client({ updatedOn: DAY2 }),
+          client(),
+          client(),
+          client({ createdOn: null }),
+        ];
+        await take([same, older, dirty, differs, undated]);
+        await user.run(`UPDATE clients SET fax = '1' WHERE id = '${dirty.id}'`);
+        await take([client()]);
+        const page = [
+          client({ createdOn: '2024-01-01T00:00:00Z' }),
+          same,
+          client({ id: older.id }),
+          client({ id: dirty.id, updatedOn: DAY2 }),
+          client({ id: differs.id, updatedOn: DAY2, fico: 1 }),
+        ];
+        expect(await take(page)).toEqual({ inserted: 1, updated: 1, unchanged: 1, deferred: 2 });
+        expect(await valuesOf(differs.id)).toEqual(expected(page[4] as ClientRecord));
+        expect(await baseOf(dirty.id)).toEqual({ fax: null });
+        // Known, but not by its time of creation.
+        await take([client()]);
+        const dated = client({ id: undated.id, createdOn: '2024-02-01T00:00:00Z', updatedOn: DAY2 });
+        const fresh = client({ createdOn: '2024-02-01T00:00:00Z' });
+        expect(await take([fresh, dated])).toEqual({ ...ONE, inserted: 1, updated: 1 });
+        expect(await valuesOf(dated.id)).toEqual(expected(dated));
+      });
+
       it('lists, and does not insert, a client whose externalId belongs to a pending create', async () => {
+        await take([client()]);
         await user.run(
           "INSERT INTO clients (email, first_name, last_name, external_id) VALUES ('b@example.com', 'B', 'C', 'Crm-7')",
         );

@@ -123,18 +123,22 @@ const [MICROSECONDS, STEP, STEPS_A_WORD] = [1_000_000, 64, 2 ** 26];
 
 /** Microseconds since 2000 in 64 bits: more than a number holds exactly, so it is counted in steps of 64. */
 function writeStamp(into: Buffer, stamp: string, at: number): number {
-  const two = (index: number) => stamp.charCodeAt(index) * 10 + stamp.charCodeAt(index + 1) - 528;
+  const year = twoDigits(stamp, 0) * 100 + twoDigits(stamp, 2);
   const seconds =
-    (daysBefore(two(0) * 100 + two(2), two(5), two(8)) - DAYS_TO_2000) * 86_400 +
-    two(11) * 3600 +
-    two(14) * 60 +
-    two(17);
-  const fraction = two(20) * 10_000 + two(22) * 100 + two(24);
+    (daysBefore(year, twoDigits(stamp, 5), twoDigits(stamp, 8)) - DAYS_TO_2000) * 86_400 +
+    twoDigits(stamp, 11) * 3600 +
+    twoDigits(stamp, 14) * 60 +
+    twoDigits(stamp, 17);
+  const fraction = twoDigits(stamp, 20) * 10_000 + twoDigits(stamp, 22) * 100 + twoDigits(stamp, 24);
   const steps = seconds * (MICROSECONDS / STEP) + Math.floor(fraction / STEP);
   const high = Math.floor(steps / STEPS_A_WORD);
   const low = (steps - high * STEPS_A_WORD) * STEP + (fraction % STEP);
   into.writeInt32BE(high, at);
   return into.writeUInt32BE(low, at + 4) - at;
+}
+
+function twoDigits(text: string, at: number): number {
+  return text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528;
 }
 
 /** Days from 0000-03-01. A year that begins in March has its leap day last, and needs no table of months. */

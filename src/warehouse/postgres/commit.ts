@@ -3,12 +3,13 @@
  * fence comes first and holds the lease's row until the end, so that nobody takes the lease over meanwhile.
  */
 import { SyncError } from '../../errors.ts';
+import type { Habit } from '../decide.ts';
 import { NEXT_REVISION } from '../dialect.ts';
 import { quarantineKey } from '../quarantineKey.ts';
 import type { Lease, QuarantineWrite, Write, WriteResult } from '../warehouse.ts';
 import { inOrder, type Send } from './connection.ts';
 import { sendFence } from './lease.ts';
-import { type Habit, writeRows } from './rows.ts';
+import { writeRows } from './rows.ts';
 import { numberParameters } from './values.ts';
 
 /** The body of a transaction that does all writes. Throws pg's own error, or LEASE_LOST or EXPECTATION. */

@@ -39,6 +39,8 @@ const LOST_CONNECTION =
 
 /** The SQLSTATEs after which the same transaction may well succeed. */
 const COLLISIONS: ReadonlySet<string> = new Set(['55P03', '40P01', '40001']);
+/** Two transactions that insert the same client: the second finds it when it runs again. */
+const SAME_CLIENT = 'clients_pkey';
 
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
@@ -47,7 +49,9 @@ function codeOf(error: unknown): string {
 
 /** Did two transactions get in each other's way? Then ours is simply done again. */
 export function isCollision(error: unknown): boolean {
-  return COLLISIONS.has(codeOf(error));
+  return (
+    COLLISIONS.has(codeOf(error)) || (error as { constraint?: unknown } | null)?.constraint === SAME_CLIENT
+  );
 }
 
 /** Turns what pg threw into a SyncError; what is one already, or is a bug of ours, comes back as it is. */

@@ -3,6 +3,7 @@
  * edit does in triggers.ts, how a transaction runs in connection.ts; this file joins them to the port.
  */
 import { SyncError } from '../../errors.ts';
+import type { Habit } from '../decide.ts';
 import { POSTGRES } from '../dialect.ts';
 import { newHolder } from '../holder.ts';
 import { type MigrationRunner, migrate } from '../migrate.ts';
@@ -11,7 +12,6 @@ import type { Warehouse } from '../warehouse.ts';
 import { commit } from './commit.ts';
 import { type Connection, createConnection, type Send } from './connection.ts';
 import { acquireLease, releaseLease, renewLease } from './lease.ts';
-import type { Habit } from './rows.ts';
 import { postgresTriggers } from './triggers.ts';
 import { numberParameters, quoteName } from './values.ts';
 

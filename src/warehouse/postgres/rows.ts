@@ -9,7 +9,7 @@
 import { FIELDS, type Field, type FieldType } from '../../clients/fields.ts';
 import type { Instant } from '../../clients/instant.ts';
 import type { ClientRecord, FieldValue } from '../../clients/record.ts';
-import { newestOfEach } from '../decide.ts';
+import { type Habit, newestOfEach } from '../decide.ts';
 import { DELETE_MARK, NEXT_REVISION } from '../dialect.ts';
 import { settlesQuarantine } from '../quarantineKey.ts';
 import type { RowsResult, RowsWrite } from '../warehouse.ts';
@@ -64,13 +64,14 @@ const IS_DEAD = `p._parked IS NOT DISTINCT FROM p._edits AND NOT EXISTS (SELECT 
 /**
  * Clients nobody here knows, one array a column, then the first and the last `_created_on` among them. Writes none
  * where one is known, whose lock it might have to wait for: a client's time of creation stays, so a look between the two
- * tells it at the cost of one client. Nor where a delete or a create of a user's would have to be looked at.
+ * tells it at the cost of one client. Nor where a delete or a create of a user's would have to be looked at. Without ON
+ * CONFLICT, which costs a fifth more: one who has inserted the same client since is a collision.
  */
 const INSERT = `INSERT INTO clients (${NAMES.join(', ')}, _revision)
   SELECT ${list('i', NAMES)}, (SELECT ${NEXT_REVISION}) FROM (${inputFrom(1)}) i
   WHERE NOT EXISTS (SELECT FROM clients WHERE _created_on BETWEEN $${COLUMNS.length + 1} AND $${COLUMNS.length + 2})
     AND NOT EXISTS (SELECT FROM mirror_deletes) AND NOT EXISTS (SELECT FROM clients WHERE _create IS NOT NULL)
-  ORDER BY i.id ON CONFLICT (id) DO NOTHING`;
+  ORDER BY i.id`;
 
 /** $1 noted, $2 at, $3 believed, $4 … one array a column; $4 is the ids. */
 const UPSERT = `WITH input AS MATERIALIZED (
@@ -136,11 +137,6 @@ const MARK_SLIPPED_IN = `UPDATE clients SET _revision = ${DELETE_MARK}
   WHERE id = ANY ($1::uuid[]) AND _base IS NULL AND _create IS NULL`;
 const DELETE_SLIPPED_IN = `DELETE FROM clients WHERE id = ANY ($1::uuid[]) AND _revision = ${DELETE_MARK}`;
 
-/** What the pages so far were like: only a guess at what is quick for the next. */
-export interface Habit {
-  allNew: boolean;
-}
-
 /** Writes the rows inside a transaction of the caller. */
 export async function writeRows(send: Send, write: RowsWrite, habit: Habit): Promise<RowsResult> {
   const rows = newestOfEach(write.rows);
@@ -151,7 +147,12 @@ export async function writeRows(send: Send, write: RowsWrite, habit: Habit): Pro
   let found: Answer['rows'] = [];
   const created = habit.allNew ? createdBetween(rows) : null;
   if (created !== null) {
-    const [quick, look] = await inOrder([send(INSERT, [...arrays, ...created]), send(LOOK, [ids])]);
+    const sent = inOrder([send(INSERT, [...arrays, ...created]), send(LOOK, [ids])]);
+    const [quick, look] = await sent.catch((error: unknown) => {
+      // Somebody else has just inserted one of them: the transaction is run again, and then not by guess.
+      habit.allNew = false;
+      throw error;
+    });
     [inserted, found] = [quick?.count ?? 0, look?.rows ?? []];
   }
   if (inserted < rows.length) {

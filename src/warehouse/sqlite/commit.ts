@@ -3,6 +3,7 @@
  * process can come between, and no transaction is ever open while something is awaited.
  */
 import { SyncError } from '../../errors.ts';
+import type { Habit } from '../decide.ts';
 import { quarantineKey } from '../quarantineKey.ts';
 import type {
   Lease,
@@ -23,6 +24,7 @@ export interface Session {
   readonly statements: Statements;
   /** Numbers of `_revision` drawn in the transaction under way; stored at its end. */
   readonly revisions: Revisions;
+  readonly habit: Habit;
 }
 
 export interface Revisions {
@@ -95,7 +97,7 @@ function apply(session: Session, write: Write): WriteResult {
   const { statements } = session;
   switch (write.kind) {
     case 'rows':
-      return writeRows(statements, write, session.revisions.next);
+      return writeRows(statements, write, { nextRevision: session.revisions.next, habit: session.habit });
     case 'quarantine':
       return quarantine(statements, write);
     case 'tombstone':

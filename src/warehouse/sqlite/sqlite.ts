@@ -67,7 +67,8 @@ function createWarehouse(
   const { attempt, clock } = options;
   const holder = options.holder ?? newHolder();
   const statements = createStatements(db);
-  const session: Session = { db, statements, revisions: createRevisions(statements) };
+  const habit = { allNew: false };
+  const session: Session = { db, statements, revisions: createRevisions(statements), habit };
   db.function(NEXT_REVISION.replace('()', ''), () => BigInt(session.revisions.next()));
   return {
     kind: 'sqlite',
