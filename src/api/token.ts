@@ -3,7 +3,7 @@
  * asks for the current one, the file is read again when it changes, and after a 401 whatever its time says.
  * Neither a message nor an error here ever quotes it.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { promises as files } from 'node:fs';
 import { type Clock, systemClock } from '../clock.ts';
 import { SyncError } from '../errors.ts';
 
@@ -36,10 +36,10 @@ function createFileSource(file: string, clock: Clock): TokenSource {
 
   async function look(always: boolean): Promise<void> {
     try {
-      const seen = await stat(file);
+      const seen = await files.stat(file);
       const markNow = `${seen.ino}:${seen.size}:${seen.mtimeMs}`;
       if (token !== null && !always && markNow === mark) return;
-      token = clean(await readFile(file, 'utf8'), file);
+      token = clean(await files.readFile(file, 'utf8'), file);
       mark = markNow;
     } catch (error) {
       // Whoever renews the file may empty it for an instant. The old token stays good until a 401 says no.

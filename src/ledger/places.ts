@@ -74,8 +74,8 @@ export interface StreamPage<A> {
 
 /** What a pull needs of the warehouse. */
 export interface PlaceStore<A> {
-  /** null: no place was ever taken. */
-  read(stream: Stream): Promise<StreamState | null>;
+  /** Those of both streams; none where no place was ever taken. */
+  read(): Promise<ReadonlyMap<Stream, StreamState>>;
   /** Rows and state in one transaction, or neither. */
   commitPage(stream: Stream, page: StreamPage<A>): Promise<void>;
   commitState(stream: Stream, state: StreamState): Promise<void>;
@@ -93,9 +93,7 @@ export interface PlaceStoreOptions<A> {
 /** The place store of a warehouse. */
 export function createPlaceStore<A>(warehouse: Warehouse, options: PlaceStoreOptions<A>): PlaceStore<A> {
   return {
-    async read(stream) {
-      return (await readStreamStates(warehouse)).get(stream) ?? null;
-    },
+    read: () => readStreamStates(warehouse),
     async commitPage(stream, page) {
       const writes = [...options.planRows(page.rows, page.answer), savePlace(stream, page.state)];
       const results = await warehouse.commit(writes, options.lease);

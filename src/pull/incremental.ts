@@ -65,9 +65,8 @@ async function pullBoth<A extends PullAnswer>(
   stop: LinkedAbort,
 ): Promise<PullResult> {
   const nowMs = options.clock.now();
-  const states = await Promise.all(
-    STREAMS.map(async (stream) => (await options.store.read(stream)) ?? emptyState(nowMs)),
-  );
+  const stored = await options.store.read();
+  const states = STREAMS.map((stream) => stored.get(stream) ?? emptyState(nowMs));
   const server: Server = { widest: Math.max(...states.map((state) => state.tail.widest)) };
   const walks = STREAMS.map(async (stream, index) => {
     const state = states[index] ?? emptyState(nowMs);
@@ -107,7 +106,7 @@ async function pullStream<A extends PullAnswer>(
   const first = await walkThrough(stream, state, options);
   // A walk that was killed long ago ends without what changed behind it since: this pull must see that too.
   if (state.walk === null) return first;
-  const rested = (await options.store.read(stream)) ?? state;
+  const rested = (await options.store.read()).get(stream) ?? state;
   const second = await walkThrough(stream, rested, options);
   return { rows: first.rows + second.rows, requests: first.requests + second.requests };
 }

@@ -13,6 +13,7 @@ export async function endDeadClaims(pass: Pass): Promise<void> {
 
 /** Gives back what this pass still holds; what it may have sent stays noted. Tells nobody if that fails. */
 export async function endOwnClaims(pass: Pass): Promise<void> {
+  if (!pass.isBusy()) return;
   const { warehouse } = pass.engine;
   const clock = pass.sqlClock();
   // Where it fails the claims run out by themselves; what made the pass end is the error to tell.

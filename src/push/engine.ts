@@ -36,7 +36,7 @@ export interface Pass {
   readonly sends: boolean;
   /** A new name for one commit of this pass. */
   token(): string;
-  /** Has it had anything to do? */
+  /** Has it had anything to do? Only then can it hold a claim. */
   isBusy(): boolean;
   /** Our clock, canonical. */
   now(): Instant;

@@ -33,7 +33,7 @@ export async function guardMassEdit(pass: Pass, isAllowed: boolean): Promise<Gua
   if (isAllowed) return { held: await note(pass, null), counted: Number.POSITIVE_INFINITY };
   const { warehouse } = pass.engine;
   const counted = await count(warehouse, `clients WHERE ${queueOf(warehouse)}`, []);
-  return { held: await note(pass, await findMassEdit(pass)), counted };
+  return { held: await note(pass, await findMassEdit(pass, counted)), counted };
 }
 
 async function note(pass: Pass, found: MassEdit | null): Promise<MassEdit | null> {
@@ -61,10 +61,11 @@ export function parseMassEdit(text: SqlValue): MassEdit | null {
   return text === null ? null : (JSON.parse(String(text)) as MassEdit);
 }
 
-async function findMassEdit(pass: Pass): Promise<MassEdit | null> {
+/** @param waiting rows that wait, for whatever reason: of so few none need be looked at. */
+async function findMassEdit(pass: Pass, waiting: number): Promise<MassEdit | null> {
   const { warehouse, push } = pass.engine;
   const edited = `clients WHERE ${queueOf(warehouse)} AND _create IS NULL AND _edited_at > ?`;
-  const changes = await count(warehouse, edited, [QUEUE_START.editedAt]);
+  const changes = waiting > CHANGES_MIN ? await count(warehouse, edited, [QUEUE_START.editedAt]) : 0;
   const deletes = push.deletes ? await count(warehouse, 'mirror_deletes WHERE parked = 0', []) : 0;
   const isMany = changes > CHANGES_MIN && (await hasFewer(warehouse, changes / CHANGES_SHARE));
   // The deleted rows are gone already: the share is one of what there was.

@@ -58,12 +58,12 @@ describe.each(['sqlite', 'postgres'] as const)('createPlaceStore on %s', (kind) 
 
   it('gives back what it was given, walk and tail included', async () => {
     const store = createPlaceStore(warehouse, { planRows: () => [] });
-    expect(await store.read('updated')).toBeNull();
+    expect((await store.read()).get('updated')).toBeUndefined();
     for (const state of [EMPTY, WALKING, RESTING]) {
       await store.commitState('updated', state);
-      expect(await store.read('updated')).toEqual(state);
+      expect((await store.read()).get('updated')).toEqual(state);
     }
-    expect(await store.read('created')).toBeNull();
+    expect((await store.read()).get('created')).toBeUndefined();
   });
 
   it('writes rows and place together or not at all', async () => {
@@ -76,9 +76,9 @@ describe.each(['sqlite', 'postgres'] as const)('createPlaceStore on %s', (kind) 
     await store.commitState('created', RESTING);
     const page = { rows: [], state: WALKING };
     await expect(store.commitPage('created', { ...page, answer: { fail: true } })).rejects.toThrow();
-    expect(await store.read('created')).toEqual(RESTING);
+    expect((await store.read()).get('created')).toEqual(RESTING);
     await store.commitPage('created', { ...page, answer: { fail: false } });
-    expect(await store.read('created')).toEqual(WALKING);
+    expect((await store.read()).get('created')).toEqual(WALKING);
     expect(seen).toEqual([1]);
   });
 
@@ -92,7 +92,7 @@ describe.each(['sqlite', 'postgres'] as const)('createPlaceStore on %s', (kind) 
       planRows: () => [],
     });
     await expect(stale.commitState('updated', EMPTY)).rejects.toMatchObject({ code: 'LEASE_LOST' });
-    expect(await store.read('updated')).toEqual(RESTING);
+    expect((await store.read()).get('updated')).toEqual(RESTING);
   });
 
   it('replaces both places before a backfill', async () => {

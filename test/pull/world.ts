@@ -164,9 +164,9 @@ export function createMirror() {
 
   /** `interrupt` is called before and after each transaction, and may kill there. */
   const storeWith = (interrupt: () => void): PlaceStore<PullAnswer> => ({
-    async read(stream) {
+    async read() {
       interrupt();
-      return readState(stream);
+      return new Map([...states].map(([stream, text]) => [stream, JSON.parse(text) as StreamState]));
     },
     async commitPage(stream, page: StreamPage<PullAnswer>) {
       interrupt();

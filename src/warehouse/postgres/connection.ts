@@ -1,6 +1,7 @@
 /**
- * Connections and transactions. A unit of work takes one connection of the pool and passes it on; all of its
- * statements but the last are sent without waiting for one another, so that a commit costs two round trips.
+ * Connections and transactions. A unit of work takes one connection of the pool and passes it on; its statements are
+ * sent without waiting for one another, so that a read costs one round trip, and a commit, whose answers are judged
+ * first, two.
  *
  * No session state, for a pooler in transaction mode would mix it up: unnamed statements, and every setting is
  * `SET LOCAL`. Deadlock with a user is excluded by patience: we wait for a lock for less time than Postgres
@@ -78,7 +79,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   const attempts = Math.max(1, Math.round((options.lockTimeoutMs ?? PATIENCE_MS) / oneWaitMs));
   const settings = settingsFor(options.schema);
 
-  /** Runs one transaction on one connection, which goes back to the pool clean or not at all. */
+  /** Runs one transaction, which `work` commits, on one connection, which goes back to the pool clean or not at all. */
   const transact = async <T>(begin: string, work: (send: Send) => Promise<T>): Promise<T> => {
     const client = await pool.connect();
     let broken: Error | undefined;
@@ -88,7 +89,6 @@ export function createConnection(options: ConnectionOptions): Connection {
       const [begun, done] = await Promise.allSettled([client.query(begin), work(send)]);
       if (begun.status === 'rejected') throw begun.reason;
       if (done.status === 'rejected') throw done.reason;
-      await client.query('COMMIT');
       return done.value;
     } catch (error) {
       broken = await rollBack(client);
@@ -113,10 +113,29 @@ export function createConnection(options: ConnectionOptions): Connection {
     label,
     schema: options.schema,
     read: (sql, params) =>
-      retried(() => transact(`BEGIN READ ONLY; ${settings(oneWaitMs)}`, (send) => send(sql, params))),
-    write: (body) => retried(() => transact(`${BEGIN_WRITE}; ${settings(oneWaitMs)}`, body)),
-    migrate: (body) => retried(() => transact(`${BEGIN_WRITE}; ${settings(STATEMENT_TIMEOUT_MS)}`, body)),
+      retried(() => transact(`BEGIN READ ONLY; ${settings(oneWaitMs)}`, readAlone(sql, params))),
+    write: (body) => retried(() => transact(`${BEGIN_WRITE}; ${settings(oneWaitMs)}`, thenCommit(body))),
+    migrate: (body) =>
+      retried(() => transact(`${BEGIN_WRITE}; ${settings(STATEMENT_TIMEOUT_MS)}`, thenCommit(body))),
     close: () => pool.end(),
+  };
+}
+
+const COMMIT = 'COMMIT';
+
+/** After a statement that failed COMMIT rolls back, so it need not wait for the answer. */
+function readAlone(sql: string, params: readonly unknown[]): (send: Send) => Promise<Answer> {
+  return async (send) => {
+    const [answer] = await inOrder([send(sql, params), send(COMMIT)]);
+    return answer as Answer;
+  };
+}
+
+function thenCommit<T>(body: (send: Send) => Promise<T>): (send: Send) => Promise<T> {
+  return async (send) => {
+    const result = await body(send);
+    await send(COMMIT);
+    return result;
   };
 }
 

@@ -24,11 +24,20 @@ interface LeaseRequest {
 
 /** The lease, or null when another living holder has it. */
 export async function acquireLease(send: Send, request: LeaseRequest): Promise<Lease | null> {
-  const { name, holder, ttlMs } = request;
-  const held = (await send('SELECT holder, fence FROM mirror_leases WHERE name = $1', [name])).rows[0];
+  const free = await acquire(send, request, [null, null]);
+  if (free !== null) return free;
+  const held = (await send('SELECT holder, fence FROM mirror_leases WHERE name = $1', [request.name]))
+    .rows[0];
+  if (typeof held?.holder !== 'string' || !isGone(held.holder)) return null;
   // By holder and fence, so that of two that see the same dead holder one only takes over.
-  const dead =
-    typeof held?.holder === 'string' && isGone(held.holder) ? [held.holder, held.fence] : [null, null];
+  return acquire(send, request, [held.holder, Number(held.fence)]);
+}
+
+async function acquire(
+  send: Send,
+  { name, holder, ttlMs }: LeaseRequest,
+  dead: readonly [holder: string | null, fence: number | null],
+): Promise<Lease | null> {
   const taken = (await send(ACQUIRE, [name, holder, ttlMs, ...dead])).rows[0];
   return taken === undefined ? null : { name, holder, fence: Number(taken.fence) };
 }

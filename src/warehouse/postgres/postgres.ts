@@ -66,10 +66,9 @@ function migrationRunner(connection: Connection): MigrationRunner {
     triggers: postgresTriggers(schema),
     read: (sql) => read(sql),
     async relations() {
-      const sql = `SELECT c.relname AS name FROM pg_catalog.pg_class c
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
-      return (await read(sql, [schema])).map((row) => String(row.name));
+      const sql = `SELECT relname AS name FROM pg_catalog.pg_class
+        WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p', 'v', 'm', 'f')`;
+      return (await read(sql, [quoteName(schema)])).map((row) => String(row.name));
     },
     async execute(sql) {
       if (inside === null) throw new Error('a migration runs inside exclusively');
