@@ -9,8 +9,8 @@ import type { PullOneOptions } from './pullOne.ts';
 import { freshWarehouse, median, perSecond, runOne, startServer, table } from './table.ts';
 
 const CLIENTS = Number(process.env.BENCH_CLIENTS ?? 100_000);
-const CHANGED = CLIENTS / 5;
-const PAIRS = Number(process.env.BENCH_PAIRS ?? 5);
+const CHANGED = Number(process.env.BENCH_CHANGED ?? CLIENTS);
+const PAIRS = Number(process.env.BENCH_PAIRS ?? 4);
 
 interface One {
   readonly rows: number;

@@ -37,10 +37,10 @@ export function decide(
   return stored.revision > answer.noted ? 'raced' : 'write';
 }
 
-/** What the pages so far were like: only a guess at what is quick for the next. */
+/** What the last page was like: only a guess at what is quick for the next. */
 export interface Habit {
-  /** The last page held nothing but clients that were not known, as in a first backfill. */
-  allNew: boolean;
+  /** `new`: nothing but clients that were not known, as in a first backfill. `newer`: known ones, each with a newer stamp. */
+  page: 'new' | 'newer' | 'mixed';
 }
 
 /** One row a client: of several versions in one answer the newest, of equal ones the last. */

@@ -338,33 +338,59 @@ export function describeWarehouse(name: string, make: MakeWarehouse, part: Contr
         expect(await read('SELECT id FROM clients')).toEqual([]);
       });
 
-      it('tells what a page holds behind one of nothing but new clients', async () => {
-        const [same, older, dirty, differs, undated] = [
-          client(),
-          client({ updatedOn: DAY2 }),
-          client(),
-          client(),
-          client({ createdOn: null }),
-        ];
-        await take([same, older, dirty, differs, undated]);
-        await user.run(`UPDATE clients SET fax = '1' WHERE id = '${dirty.id}'`);
-        await take([client()]);
-        const page = [
-          client({ createdOn: '2024-01-01T00:00:00Z' }),
-          same,
-          client({ id: older.id }),
-          client({ id: dirty.id, updatedOn: DAY2 }),
-          client({ id: differs.id, updatedOn: DAY2, fico: 1 }),
-        ];
-        expect(await take(page)).toEqual({ inserted: 1, updated: 1, unchanged: 1, deferred: 2 });
-        expect(await valuesOf(differs.id)).toEqual(expected(page[4] as ClientRecord));
-        expect(await baseOf(dirty.id)).toEqual({ fax: null });
-        // Known, but not by its time of creation.
-        await take([client()]);
-        const dated = client({ id: undated.id, createdOn: '2024-02-01T00:00:00Z', updatedOn: DAY2 });
-        const fresh = client({ createdOn: '2024-02-01T00:00:00Z' });
-        expect(await take([fresh, dated])).toEqual({ ...ONE, inserted: 1, updated: 1 });
-        expect(await valuesOf(dated.id)).toEqual(expected(dated));
+      describe.each(['new clients', 'newer versions'])('behind a page of nothing but %s', (what) => {
+        /** Such a page. */
+        async function guessed(): Promise<void> {
+          const known = await one();
+          await take([what === 'new clients' ? client() : client({ id: known.id, updatedOn: DAY3 })]);
+        }
+
+        it('takes each row for what it is', async () => {
+          const [same, older, dirty, differs, restored, newer] = [
+            client(),
+            client({ updatedOn: DAY2 }),
+            client(),
+            client(),
+            client(),
+            client(),
+          ];
+          await take([same, older, dirty, differs, restored, newer]);
+          await user.run(`UPDATE clients SET fax = '1' WHERE id = '${dirty.id}'`);
+          await warehouse.commit([{ kind: 'tombstone', ids: [restored.id], noted: 999, at: AT }]);
+          await guessed();
+          const page = [
+            client({ createdOn: '2024-01-01T00:00:00Z' }),
+            same,
+            client({ id: older.id }),
+            client({ id: dirty.id, updatedOn: DAY2 }),
+            client({ id: differs.id, fico: 1 }),
+            client({ id: restored.id, updatedOn: DAY2 }),
+            client({ id: newer.id, updatedOn: DAY2, fico: 2, firstName: 'Zoë' }),
+          ];
+          expect(await take(page)).toEqual({ inserted: 1, updated: 3, unchanged: 1, deferred: 2 });
+          for (const index of [0, 1, 4, 5, 6]) {
+            const row = page[index] as ClientRecord;
+            expect(await valuesOf(row.id)).toEqual(expected(row));
+            expect((await bookkeeping(row.id))._deleted_at).toBeNull();
+          }
+          expect(await valuesOf(older.id)).toEqual(expected(older));
+          expect(await baseOf(dirty.id)).toEqual({ fax: null });
+          expect((await refetch()).map(({ id, reason }) => [id, reason]).sort()).toEqual(
+            [
+              [older.id, 'older'],
+              [dirty.id, 'dirty'],
+            ].sort(),
+          );
+        });
+
+        it('finds a client that is known, but not by its time of creation', async () => {
+          const undated = await one({ createdOn: null });
+          await guessed();
+          const dated = client({ id: undated.id, createdOn: '2024-02-01T00:00:00Z', updatedOn: DAY2 });
+          const fresh = client({ createdOn: '2024-02-01T00:00:00Z' });
+          expect(await take([fresh, dated])).toEqual({ ...ONE, inserted: 1, updated: 1 });
+          expect(await valuesOf(dated.id)).toEqual(expected(dated));
+        });
       });
 
       it('lists, and does not insert, a client whose externalId belongs to a pending create', async () => {

@@ -29,7 +29,7 @@ export async function commit(
 async function applyAll(send: Send, writes: readonly Write[], habit: Habit): Promise<readonly WriteResult[]> {
   const sent: Promise<WriteResult>[] = [];
   for (const write of writes) {
-    const mayGoOn = write.kind === 'rows' && habit.allNew;
+    const mayGoOn = write.kind === 'rows' && habit.page !== 'mixed';
     sent.push(apply(send, write, habit));
     if (mayGoOn) await Promise.allSettled(sent);
   }

@@ -39,7 +39,7 @@ export async function openPostgres(options: OpenOptions): Promise<Warehouse> {
 function createWarehouse(connection: Connection, holder: string): Warehouse {
   const read: Warehouse['read'] = async ({ sql, params }) =>
     (await connection.read(numberParameters(sql), params)).rows;
-  const habit: Habit = { allNew: false };
+  const habit: Habit = { page: 'mixed' };
   return {
     kind: 'postgres',
     acceptsNul: false,

@@ -1,77 +1,29 @@
 /**
- * A page of the source on its way into `clients`: one statement, one plan, set-based over arrays. A page in a row of
- * pages that held nothing but new clients, as in a first backfill, is tried with a plain insert before.
+ * A page of the source on its way into `clients`: one statement, one plan, set-based over arrays, unless the page is so
+ * simple that quick.ts can write it.
  *
  * The statement inserts first, which is all it may ever wait for, while it holds nothing that a user could want; then it locks
  * what is free of the rows that differ and skips the rest; then it writes those. What it could not take is
  * listed in `mirror_refetch` in the same statement. Rows that are the same are only read: no lock, no dead tuple.
  */
-import { FIELDS, type Field, type FieldType } from '../../clients/fields.ts';
-import type { Instant } from '../../clients/instant.ts';
-import type { ClientRecord, FieldValue } from '../../clients/record.ts';
+import type { ClientRecord } from '../../clients/record.ts';
 import { type Habit, newestOfEach } from '../decide.ts';
 import { DELETE_MARK, NEXT_REVISION } from '../dialect.ts';
 import { settlesQuarantine } from '../quarantineKey.ts';
 import type { RowsResult, RowsWrite } from '../warehouse.ts';
-import { binaryArray, type ElementType } from './arrays.ts';
+import { binaryArray } from './arrays.ts';
+import { CLEAN, COMPARED, inputFrom, list, NAMES, NEWER, OVERWRITE, STAMP, toArrays } from './columns.ts';
 import { type Answer, inOrder, type Send } from './connection.ts';
+import { type QuickResult, writeQuickly } from './quick.ts';
 
-const ARRAY_TYPES: Readonly<Record<FieldType, ElementType>> = {
-  uuid: 'uuid',
-  text: 'text',
-  instant: 'timestamptz',
-  boolean: 'boolean',
-  int32: 'integer',
-  double: 'double precision',
-  json: 'jsonb',
-};
-
-interface Column {
-  readonly name: string;
-  readonly type: ElementType;
-  value(row: ClientRecord): FieldValue;
-}
-
-/** Every column that the source decides: the fields, the stamps as text, the unknown fields. */
-const COLUMNS: readonly Column[] = [
-  ...FIELDS.map(fieldColumn),
-  { name: '_created_on', type: 'text', value: (row) => row.createdOn },
-  { name: '_updated_on', type: 'text', value: (row) => row.updatedOn },
-  { name: '_extra', type: 'jsonb', value: (row) => row.extra },
-];
-
-function fieldColumn(field: Field, index: number): Column {
-  return { name: field.column, type: ARRAY_TYPES[field.type], value: (row) => row.values[index] ?? null };
-}
-
-const NAMES = COLUMNS.map((column) => column.name);
-const CHANGING = NAMES.filter((name) => name !== 'id');
-/** A stamp's own column is cut; the text beside it is compared. */
-const COMPARED = COLUMNS.filter(({ name, type }) => name !== 'id' && type !== 'timestamptz').map(
-  ({ name }) => name,
-);
 const FIRST_ARRAY = 4;
 
-const STAMP = (row: string): string => `coalesce(${row}._updated_on, '')`;
-const CLEAN = 'c._base IS NULL AND c._create IS NULL';
-const FRESH = `(${STAMP('i')} > ${STAMP('c')} OR (($3::boolean OR ${STAMP('i')} = ${STAMP('c')}) AND c._revision <= $1))`;
+const FRESH = `(${NEWER} OR (($3::boolean OR ${STAMP('i')} = ${STAMP('c')}) AND c._revision <= $1))`;
 const SAME = `c._deleted_at IS NULL AND (${list('c', COMPARED)}) IS NOT DISTINCT FROM (${list('i', COMPARED)})`;
 
 /** A dead letter that never got there, or is gone from there, makes nobody wait who has its externalId. */
 const IS_DEAD = `p._parked IS NOT DISTINCT FROM p._edits AND NOT EXISTS (SELECT FROM mirror_pushes m
   WHERE m.id = p.id::text AND m.sent IS NOT NULL AND m.before::json ->> 'gone' IS NULL)`;
-
-/**
- * Clients nobody here knows, one array a column, then the first and the last `_created_on` among them. Writes none
- * where one is known, whose lock it might have to wait for: a client's time of creation stays, so a look between the two
- * tells it at the cost of one client. Nor where a delete or a create of a user's would have to be looked at. Without ON
- * CONFLICT, which costs a fifth more: one who has inserted the same client since is a collision.
- */
-const INSERT = `INSERT INTO clients (${NAMES.join(', ')}, _revision)
-  SELECT ${list('i', NAMES)}, (SELECT ${NEXT_REVISION}) FROM (${inputFrom(1)}) i
-  WHERE NOT EXISTS (SELECT FROM clients WHERE _created_on BETWEEN $${COLUMNS.length + 1} AND $${COLUMNS.length + 2})
-    AND NOT EXISTS (SELECT FROM mirror_deletes) AND NOT EXISTS (SELECT FROM clients WHERE _create IS NOT NULL)
-  ORDER BY i.id`;
 
 /** $1 noted, $2 at, $3 believed, $4 … one array a column; $4 is the ids. */
 const UPSERT = `WITH input AS MATERIALIZED (
@@ -103,7 +55,7 @@ const UPSERT = `WITH input AS MATERIALIZED (
   WHERE ctid = ANY (ARRAY(SELECT place FROM classed WHERE class = 'differs')) AND (SELECT count(*) FROM inserted) >= 0
   ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), updated AS (
-  UPDATE clients c SET ${CHANGING.map((name) => `${name} = i.${name}`).join(', ')}, _deleted_at = NULL,
+  UPDATE clients c SET ${OVERWRITE},
     _revision = greatest((SELECT value FROM counter), c._revision + 1)
   FROM input i
   WHERE c.id = i.id AND c.ctid = ANY (ARRAY(SELECT place FROM locked)) AND ${CLEAN} AND ${FRESH}
@@ -142,47 +94,45 @@ export async function writeRows(send: Send, write: RowsWrite, habit: Habit): Pro
   const rows = newestOfEach(write.rows);
   if (rows.length === 0) return { inserted: 0, updated: 0, unchanged: 0, deferred: 0 };
   const ids = binaryArray('text', rows, (row) => row.id);
-  const arrays = COLUMNS.map(({ type, value }) => binaryArray(type, rows, value));
-  let [inserted, updated, deferred] = [0, 0, 0];
-  let found: Answer['rows'] = [];
-  const created = habit.allNew ? createdBetween(rows) : null;
-  if (created !== null) {
-    const sent = inOrder([send(INSERT, [...arrays, ...created]), send(LOOK, [ids])]);
-    const [quick, look] = await sent.catch((error: unknown) => {
-      // Somebody else has just inserted one of them: the transaction is run again, and then not by guess.
-      habit.allNew = false;
-      throw error;
-    });
-    [inserted, found] = [quick?.count ?? 0, look?.rows ?? []];
-  }
-  if (inserted < rows.length) {
-    // Rows that the plain insert wrote are met as equal ones.
-    const params = [write.noted, write.at, write.trust === 'believed', ...arrays];
-    const [, counts, , look] = await inOrder([
-      send(JOIN_BY_HASH),
-      send(UPSERT, params),
-      send(JOIN_AS_BEFORE),
-      send(LOOK, [ids]),
-    ]);
-    const became = counts?.rows[0];
-    inserted += Number(became?.inserted);
-    [updated, deferred] = [Number(became?.updated), Number(became?.deferred)];
-    found = look?.rows ?? [];
-  }
-  habit.allNew = inserted === rows.length;
-  await tidy(send, rows, found, write.trust);
+  const arrays = toArrays(rows);
+  const look = () => send(LOOK, [ids]);
+  const quick = await writeQuickly(send, { rows, arrays, look }, habit);
+  const became =
+    quick === null ? await writeThoroughly(send, write, { arrays, look }) : allOf(rows.length, quick);
+  const { inserted, updated, deferred } = became;
+  habit.page = inserted === rows.length ? 'new' : updated === rows.length ? 'newer' : 'mixed';
+  await tidy(send, rows, became.look.rows, write.trust);
   return { inserted, updated, deferred, unchanged: write.rows.length - inserted - updated - deferred };
 }
 
-/** The first and the last time of creation among them; null where one has none. */
-function createdBetween(rows: readonly ClientRecord[]): readonly [Instant, Instant] | null {
-  let [first, last] = [rows[0]?.createdOn ?? null, rows[0]?.createdOn ?? null];
-  for (const { createdOn } of rows) {
-    if (createdOn === null || first === null || last === null) return null;
-    if (createdOn < first) first = createdOn;
-    if (createdOn > last) last = createdOn;
-  }
-  return first === null || last === null ? null : [first, last];
+/** What became of the rows, with the answer to the look behind them. */
+interface Became {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deferred: number;
+  readonly look: Answer;
+}
+
+function allOf(count: number, { as, look }: QuickResult): Became {
+  const nothing = { inserted: 0, updated: 0, deferred: 0, look };
+  return as === 'new' ? { ...nothing, inserted: count } : { ...nothing, updated: count };
+}
+
+async function writeThoroughly(
+  send: Send,
+  { noted, at, trust }: RowsWrite,
+  { arrays, look }: { arrays: readonly Buffer[]; look: () => Promise<Answer> },
+): Promise<Became> {
+  const params = [noted, at, trust === 'believed', ...arrays];
+  const sent = [send(JOIN_BY_HASH), send(UPSERT, params), send(JOIN_AS_BEFORE), look()];
+  const [, counts, , seen] = await inOrder(sent);
+  const became = counts?.rows[0];
+  return {
+    inserted: Number(became?.inserted),
+    updated: Number(became?.updated),
+    deferred: Number(became?.deferred),
+    look: seen as Answer,
+  };
 }
 
 async function tidy(
@@ -207,13 +157,4 @@ async function tidy(
   if (slippedIn.length > 0) {
     await inOrder([send(MARK_SLIPPED_IN, [slippedIn]), send(DELETE_SLIPPED_IN, [slippedIn])]);
   }
-}
-
-/** One row an element, the first array being parameter `first`. In the target list, where nothing is kept aside. */
-function inputFrom(first: number): string {
-  return `SELECT ${COLUMNS.map(({ name, type }, at) => `unnest($${first + at}::${type}[]) AS ${name}`).join(', ')}`;
-}
-
-function list(row: string, names: readonly string[]): string {
-  return names.map((name) => `${row}.${name}`).join(', ');
 }

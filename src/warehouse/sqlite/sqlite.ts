@@ -3,6 +3,7 @@
  * connection is waited for in short slices, so that signals and timers of this process are heard meanwhile.
  */
 import { existsSync } from 'node:fs';
+import type { Habit } from '../decide.ts';
 import { NEXT_REVISION, SQLITE } from '../dialect.ts';
 import { newHolder } from '../holder.ts';
 import { type MigrationRunner, migrate, readVersion } from '../migrate.ts';
@@ -67,7 +68,7 @@ function createWarehouse(
   const { attempt, clock } = options;
   const holder = options.holder ?? newHolder();
   const statements = createStatements(db);
-  const habit = { allNew: false };
+  const habit: Habit = { page: 'mixed' };
   const session: Session = { db, statements, revisions: createRevisions(statements), habit };
   db.function(NEXT_REVISION.replace('()', ''), () => BigInt(session.revisions.next()));
   return {

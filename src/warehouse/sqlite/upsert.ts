@@ -57,7 +57,8 @@ interface Sorted {
 export function writeRows(statements: Statements, write: RowsWrite, context: Context): RowsResult {
   const { nextRevision, habit } = context;
   const rows = newestOfEach(write.rows);
-  let inserted = habit.allNew && mayAllBeNew(statements, rows) ? insert(statements, rows, nextRevision()) : 0;
+  let inserted =
+    habit.page === 'new' && mayAllBeNew(statements, rows) ? insert(statements, rows, nextRevision()) : 0;
   let [updated, deferred] = [0, 0];
   if (inserted < rows.length) {
     // Rows that the plain insert wrote are met as equal ones.
@@ -70,7 +71,7 @@ export function writeRows(statements: Statements, write: RowsWrite, context: Con
     inserted += sorted.inserted;
     [updated, deferred] = [sorted.toWrite.length - sorted.inserted, sorted.deferred.length];
   }
-  habit.allNew = inserted === rows.length;
+  habit.page = inserted === rows.length ? 'new' : 'mixed';
   leaveQuarantine(statements, rows, write.trust === 'believed');
   return { inserted, updated, deferred, unchanged: write.rows.length - inserted - updated - deferred };
 }

@@ -39,50 +39,62 @@ describe('a write of rows', () => {
     await test.dispose();
   });
 
-  it('takes known and held rows among new ones behind a page of new ones, before the rest of the commit', async () => {
-    const test = await postgres.make();
-    const warehouse = await test.open();
-    const user = await test.client();
-    const [newer, same, held] = [client(), client(), client()];
-    const noted = await warehouse.revision();
-    await writeRows(warehouse, [newer, same, held]);
-    await user.query(`BEGIN; UPDATE clients SET fax = '1' WHERE id = '${held.id}'`);
-    const rows = [newer, held].map(({ id }) => client({ id, updatedOn: day(1) }));
-    const [result, listed] = await warehouse.commit([
-      { kind: 'rows', rows: [...rows, same, client(), client()], noted, at: AT, trust: 'list' },
-      statement('SELECT id FROM mirror_refetch'),
-    ]);
-    expect(result).toEqual({ inserted: 2, updated: 1, unchanged: 1, deferred: 1 });
-    expect(listed).toMatchObject({ rows: [{ id: held.id }] });
-    await user.query('ROLLBACK');
-    expect(await writeRows(warehouse, rows)).toMatchObject({ updated: 1, unchanged: 1 });
-    await warehouse.close();
-    await test.dispose();
-  });
+  it.each(['new', 'newer'])(
+    'takes known and held rows among new ones behind a page of %s ones, before the rest of the commit',
+    async (what) => {
+      const test = await postgres.make();
+      const warehouse = await test.open();
+      const user = await test.client();
+      const [newer, same, held] = [client(), client(), client()];
+      const noted = await warehouse.revision();
+      const other = client();
+      await writeRows(warehouse, [newer, same, held, other]);
+      if (what === 'newer') await writeRows(warehouse, [client({ id: other.id, updatedOn: day(1) })]);
+      await user.query(`BEGIN; UPDATE clients SET fax = '1' WHERE id = '${held.id}'`);
+      const rows = [newer, held].map(({ id }) => client({ id, updatedOn: day(1) }));
+      const [result, listed] = await warehouse.commit([
+        { kind: 'rows', rows: [...rows, same, client(), client()], noted, at: AT, trust: 'list' },
+        statement('SELECT id FROM mirror_refetch'),
+      ]);
+      expect(result).toEqual({ inserted: 2, updated: 1, unchanged: 1, deferred: 1 });
+      expect(listed).toMatchObject({ rows: [{ id: held.id }] });
+      await user.query('ROLLBACK');
+      expect(await writeRows(warehouse, rows)).toMatchObject({ updated: 1, unchanged: 1 });
+      await warehouse.close();
+      await test.dispose();
+    },
+  );
 
-  it('leaves a row that a user holds to mirror_refetch and writes the rest at once', async () => {
-    const test = await postgres.make();
-    const warehouse = await test.open();
-    const user = await test.client();
-    const ids = [randomUUID(), randomUUID(), randomUUID()];
-    await writeRows(
-      warehouse,
-      ids.map((id) => client({ id })),
-    );
-    await user.query(`BEGIN; UPDATE clients SET fax = '1' WHERE id = '${ids[1]}'`);
-    const result = await writeRows(
-      warehouse,
-      ids.map((id) => client({ id, updatedOn: day(1) })),
-    );
-    expect(result).toEqual({ inserted: 0, updated: 2, unchanged: 0, deferred: 1 });
-    expect(await refetches(warehouse)).toEqual({ [String(ids[1])]: 'locked' });
-    await user.query('COMMIT');
-    expect((await user.query('SELECT fax FROM clients WHERE _base IS NOT NULL')).rows).toEqual([
-      { fax: '1' },
-    ]);
-    await warehouse.close();
-    await test.dispose();
-  });
+  it.each(['mixed', 'newer'])(
+    'leaves a row that a user holds to mirror_refetch and writes the rest at once, behind a %s page',
+    async (what) => {
+      const test = await postgres.make();
+      // A single wait for a lock would be too long.
+      const warehouse = await test.openWith({ lockTimeoutMs: 200 });
+      const user = await test.client();
+      const ids = [randomUUID(), randomUUID(), randomUUID()];
+      await writeRows(
+        warehouse,
+        ids.map((id) => client({ id })),
+      );
+      const other = client();
+      await writeRows(warehouse, [other, client({ id: ids[0] })]);
+      if (what === 'newer') await writeRows(warehouse, [client({ id: other.id, updatedOn: day(1) })]);
+      await user.query(`BEGIN; UPDATE clients SET fax = '1' WHERE id = '${ids[1]}'`);
+      const result = await writeRows(
+        warehouse,
+        ids.map((id) => client({ id, updatedOn: day(1) })),
+      );
+      expect(result).toEqual({ inserted: 0, updated: 2, unchanged: 0, deferred: 1 });
+      expect(await refetches(warehouse)).toEqual({ [String(ids[1])]: 'locked' });
+      await user.query('COMMIT');
+      expect((await user.query('SELECT fax FROM clients WHERE _base IS NOT NULL')).rows).toEqual([
+        { fax: '1' },
+      ]);
+      await warehouse.close();
+      await test.dispose();
+    },
+  );
 
   it("does not wait for a user's foreign keys on clients, nor they for it", async () => {
     const test = await postgres.make();
@@ -98,27 +110,32 @@ describe('a write of rows', () => {
     await test.dispose();
   });
 
-  it('holds nothing that a user wants while it waits for an id that the user is inserting', async () => {
-    const test = await postgres.make();
-    const warehouse = await test.openWith({ lockTimeoutMs: 1_500 });
-    const [user, watcher] = [await test.client(), await test.client()];
-    const [known, unknown] = [randomUUID(), randomUUID()];
-    await writeRows(warehouse, [client({ id: known })]);
-    await user.query(
-      `BEGIN; INSERT INTO clients (id, email, first_name, last_name) VALUES ('${unknown}', 'u@example.com', 'U', 'U')`,
-    );
-    const writing = writeRows(warehouse, [
-      client({ id: unknown }),
-      client({ id: known, updatedOn: day(1) }),
-    ]).catch((error: unknown) => error);
-    await waitsForLock(watcher);
-    // Would deadlock, and Postgres might choose the user, if the page had locked the known row first.
-    await user.query(`SET LOCAL lock_timeout = 150; UPDATE clients SET fax = '1' WHERE id = '${known}'`);
-    expect(isSyncError(await writing, 'WAREHOUSE_BUSY')).toBe(true);
-    await user.query('COMMIT');
-    await warehouse.close();
-    await test.dispose();
-  });
+  it.each(['mixed', 'newer'])(
+    'holds nothing that a user wants while it waits for an id that the user is inserting, behind a %s page',
+    async (what) => {
+      const test = await postgres.make();
+      const warehouse = await test.openWith({ lockTimeoutMs: 1_500 });
+      const [user, watcher] = [await test.client(), await test.client()];
+      const [known, unknown] = [randomUUID(), randomUUID()];
+      const other = client();
+      await writeRows(warehouse, [client({ id: known }), other]);
+      if (what === 'newer') await writeRows(warehouse, [client({ id: other.id, updatedOn: day(1) })]);
+      await user.query(
+        `BEGIN; INSERT INTO clients (id, email, first_name, last_name) VALUES ('${unknown}', 'u@example.com', 'U', 'U')`,
+      );
+      const writing = writeRows(warehouse, [
+        client({ id: unknown }),
+        client({ id: known, updatedOn: day(1) }),
+      ]).catch((error: unknown) => error);
+      await waitsForLock(watcher);
+      // Would deadlock, and Postgres might choose the user, if the page had locked the known row first.
+      await user.query(`SET LOCAL lock_timeout = 150; UPDATE clients SET fax = '1' WHERE id = '${known}'`);
+      expect(isSyncError(await writing, 'WAREHOUSE_BUSY')).toBe(true);
+      await user.query('COMMIT');
+      await warehouse.close();
+      await test.dispose();
+    },
+  );
 
   it('takes out again what a user deleted between its view and its insert', async () => {
     const test = await postgres.make();
