@@ -31,7 +31,7 @@ export function parseSettingsFile(file: SettingsFile): ParsedFile {
   const problems: string[] = [];
   for (const [index, raw] of file.text
     .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
+    .split(/\r\n?|\n/)
     .entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;

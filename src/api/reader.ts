@@ -91,14 +91,21 @@ interface Reading {
 
 /** How clients are asked for by a key of theirs, several at once. */
 interface ByKey {
+  /** Only among the mirrored owner's clients? */
+  readonly isScoped: boolean;
   filter(keys: readonly string[]): string;
   top(count: number): number;
   /** A key may have many rows, and the server may cap a page below what was asked for: it is read to its end. */
   readonly isShared: boolean;
 }
 
-const BY_ID: ByKey = { filter: anyId, top: (count) => count, isShared: false };
-const BY_EXTERNAL_ID: ByKey = { filter: anyExternalId, top: () => SHARED_MAX, isShared: true };
+const BY_ID: ByKey = { isScoped: true, filter: anyId, top: (count) => count, isShared: false };
+const BY_EXTERNAL_ID: ByKey = {
+  isScoped: false,
+  filter: anyExternalId,
+  top: () => SHARED_MAX,
+  isShared: true,
+};
 
 export function createReader(api: ClientsApi, options: ReaderOptions): ClientReader {
   const { ownerId, excluded, acceptsNul } = options;
@@ -121,7 +128,7 @@ export function createReader(api: ClientsApi, options: ReaderOptions): ClientRea
     },
     stamps: (request, signal) => readStamps(reading, request, signal),
     byIds: (ids, signal) => readByKeys(reading, BY_ID, ids, signal),
-    byExternalIds: (keys, signal) => readByKeys({ ...reading, scope: {} }, BY_EXTERNAL_ID, keys, signal),
+    byExternalIds: (keys, signal) => readByKeys(reading, BY_EXTERNAL_ID, keys, signal),
     byId: (id, signal) => readById(reading, id, signal),
     async inspect(id, signal) {
       const answer = await api.get(id, { signal });
@@ -214,7 +221,8 @@ async function readBatch(
   signal: AbortSignal | undefined,
 ): Promise<readonly ReadAnswer[]> {
   const { selection } = reading;
-  const query = { ...reading.scope, filter: by.filter(keys), top: by.top(keys.length) };
+  const scope = by.isScoped ? reading.scope : {};
+  const query = { ...scope, filter: by.filter(keys), top: by.top(keys.length) };
   const isOne = keys.length === 1;
   const select = selection.current();
   const ask = (more: ListQuery) =>

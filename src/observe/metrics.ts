@@ -40,8 +40,8 @@ export interface Standing {
 export interface MirrorState {
   /** null: the warehouse does not answer; the figures it gives are left out rather than told wrong. */
   readonly status: Standing | null;
-  /** When the oldest edit that waits was made, in milliseconds since 1970; null: none waits. */
-  readonly oldestPendingMs: number | null;
+  /** When the oldest edit that waits was made, in milliseconds since 1970; null: none waits; undefined: not known. */
+  readonly oldestPendingMs: number | null | undefined;
   readonly redisIsUp: boolean;
   readonly warehouseIsUp: boolean;
 }
@@ -162,7 +162,7 @@ function samplesOf(state: MirrorState, nowMs: number): readonly Sample[] {
     [
       'mirror_edits_oldest_pending_seconds',
       'Age of the oldest edit that waits; 0: none',
-      ageSeconds(oldestPendingMs),
+      oldestPendingMs === undefined ? null : ageSeconds(oldestPendingMs),
     ],
     ['mirror_conflicts_open', 'Conflicts that wait for a person', status.conflicts],
     ['mirror_dead_letters', 'Edits that the source refused', status.deadLetters],

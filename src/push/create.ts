@@ -71,8 +71,9 @@ function knownId({ row, entry }: Dirty): string | undefined {
   return row.create?.id ?? knownIdIn(entry?.before ?? null);
 }
 
+/** One that an older version has noted may be none. */
 function knownIdIn(before: Readonly<Record<string, unknown>> | null): string | undefined {
-  return typeof before?.id === 'string' ? before.id : undefined;
+  return parseUuid(before?.id) ?? undefined;
 }
 
 /** May it be sent, as far as we know here? One whose answer was lost waits for the lookback. */

@@ -259,6 +259,17 @@ describe('byIds', () => {
     expect(one.selected()).toEqual(WITHOUT_SECRET);
   });
 
+  it('remembers it from a look-up by externalId as well', async () => {
+    const keysIn = (seen: Seen) => (seen.query.get('$filter') ?? '').split(' or ').length;
+    server.otherwise((seen) => (keysIn(seen) > 5 ? BAD : { json: [] }));
+    const one = reader();
+    const keys = Array.from({ length: 20 }, (_, n) => `key ${n}`);
+    await one.byExternalIds(keys);
+    server.seen.length = 0;
+    await one.byExternalIds(keys);
+    expect(server.seen.every((seen) => keysIn(seen) <= 5)).toBe(true);
+  });
+
   it('does not take a refused field for a batch too long', async () => {
     const answer = knows(PUBLISHED);
     server.otherwise((seen) => ('status' in answer(seen) ? BAD : { json: clientsIn(seen) }));

@@ -39,6 +39,13 @@ describe('parseSettingsFile', () => {
     });
   });
 
+  it('takes any end of a line, one of old Macs as well', () => {
+    expect(parse('A=1\rB=2\r\nC=3\n\rD')).toEqual({
+      entries: { A: '1', B: '2', C: '3' },
+      problems: ['my.env line 5 is not KEY=VALUE'],
+    });
+  });
+
   it('names the number of a bad line and never quotes it', () => {
     const { problems } = parse('A=1\nsecret words\nB="secret\nA=2\n=x');
     expect(problems).toEqual([

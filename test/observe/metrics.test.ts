@@ -1,11 +1,34 @@
 /** The figures that tell of the last certificate, of lateness and of drift: those of `status`, or none. */
 import { expect, it } from 'vitest';
 import { addSeconds, type Instant, instantFromMs, instantToMs } from '../../src/clients/instant.ts';
-import { createMetrics } from '../../src/observe/metrics.ts';
+import { createMetrics, type MirrorState } from '../../src/observe/metrics.ts';
 import { readStatus } from '../../src/status.ts';
 import { runReconcile } from '../../src/sync.ts';
 import { describeBoth } from '../push/warehouses.ts';
 import type { World } from '../push/world.ts';
+
+/** A mirror in which nothing happens. */
+const REST: MirrorState = {
+  status: {
+    clients: { live: 0, deleted: 0 },
+    cursor: null,
+    lagSeconds: null,
+    pending: 0,
+    conflicts: 0,
+    quarantined: 0,
+    deadLetters: 0,
+    massEdit: null,
+    refetch: 0,
+    backfill: 'done',
+    certificate: null,
+    lateness: null,
+    drift: [],
+    lastRuns: [],
+  },
+  oldestPendingMs: null,
+  redisIsUp: true,
+  warehouseIsUp: true,
+};
 
 const CHOICE = { deep: false, dryRun: false, allowMassDelete: false };
 
@@ -21,6 +44,16 @@ async function scrape(world: World): Promise<readonly string[]> {
   const { text } = await createMetrics().render(state, nowMs);
   return text.split('\n').filter((line) => /^mirror_(certificate|lookback|lateness|drift)/.test(line));
 }
+
+it('tells no age of the oldest edit where it could not be read', async () => {
+  const age = async (oldestPendingMs: number | null | undefined) => {
+    const { text } = await createMetrics().render({ ...REST, oldestPendingMs }, 5_000);
+    return /^mirror_edits_oldest_pending_seconds .*/m.exec(text)?.[0];
+  };
+  expect(await age(undefined)).toBeUndefined();
+  expect(await age(null)).toBe('mirror_edits_oldest_pending_seconds 0');
+  expect(await age(2_000)).toBe('mirror_edits_oldest_pending_seconds 3');
+});
 
 describeBoth('the metrics', (begin) => {
   it('tell what the last reconcile certified, how late rows were, and which fields changed; else nothing', async () => {

@@ -31,7 +31,7 @@ export const workerCommand: Command = defineCommand({
       clock,
       ...parts.face,
       async metrics({ redisIsUp, warehouseIsUp, status }) {
-        const oldestPendingMs = status === null ? null : await parts.oldestPendingMs();
+        const oldestPendingMs = status === null ? undefined : await parts.oldestPendingMs();
         return metrics.render({ status, oldestPendingMs, redisIsUp, warehouseIsUp }, clock.now());
       },
     });
@@ -73,8 +73,8 @@ async function createParts({ clock }: CommandContext) {
     setWarehouse(made: Warehouse) {
       warehouse = made;
     },
-    oldestPendingMs: () =>
-      warehouse === null ? Promise.resolve(null) : readOldestPendingMs(warehouse).catch(() => null),
+    oldestPendingMs: async () =>
+      warehouse === null ? undefined : readOldestPendingMs(warehouse).catch(() => undefined),
     face: {
       checkRedis: async () => (redis === null ? 'not connected yet' : redis.check()),
       async checkWarehouse() {
