@@ -48,4 +48,22 @@ describeBoth('a create whose answer has no id that can be read', (begin) => {
     ]);
     expect(await world.sql('SELECT * FROM mirror_pushes')).toEqual([]);
   });
+
+  it('is found where an older version has noted such an id', async () => {
+    const world = await begin();
+    await world.sql(INSERT);
+    const deaf = world.another({
+      api: { ...world.api, get: () => Promise.reject(new SyncError('SERVER', 'no answer')) },
+    });
+    await expect(runPush(deaf, { allowMassEdit: false })).rejects.toMatchObject({ code: 'SERVER' });
+    const made = world.simulator.source.all().filter(({ email }) => email === 'one@example.com');
+    expect(made).toHaveLength(1);
+    await world.sql(`UPDATE mirror_pushes SET before = '{"strangers":[],"id":"client 7"}'`);
+    world.clock.advance(3_600_000);
+    if (world.kind === 'postgres') await world.expireClaims();
+    await world.push();
+    expect(await world.sql("SELECT id, _create FROM clients WHERE email = 'one@example.com'")).toEqual([
+      { id: made[0]?.id, _create: null },
+    ]);
+  });
 });
