@@ -43,7 +43,7 @@ export function renderSettingsPage(): string {
 
 Each setting is a variable of the environment, a \`KEY=VALUE\` line in a file given with \`--config FILE\`, or a
 flag of the commands that read it. Flags win over the environment, the environment over the file. A variable that
-is set to nothing counts as not set, except where the table below gives the empty text a meaning.
+is set to nothing counts as not set, except where it is said below what the empty text means.
 
 A bad setting, or an unknown variable that begins with \`MIRROR_\`, ends the program with exit code 2 and one line
 that names it. \`clients-mirror doctor\` checks all of them and what they lead to.
@@ -57,7 +57,7 @@ ${parts.join('\n')}
 
 \`MIRROR_EXCLUDE_FIELDS\` knows these: ${FIELDS.map((field) => `\`${field.name}\``).join(', ')}.
 \`id\`, \`createdOn\` and \`updatedOn\` cannot be left out; \`email\`, \`firstName\`, \`lastName\` and \`externalId\`
-only with \`MIRROR_PUSH=false\`, as a push must send them.
+only with \`MIRROR_PUSH=false\`, as a push needs them.
 `;
 }
 
