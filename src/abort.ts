@@ -1,7 +1,8 @@
 /**
  * Abort signals that follow others. AbortSignal.any() and AbortSignal.timeout() do the same, but on Node 20 each use
  * leaves a trace in a signal that lives as long as the process, and a worker runs for months; and a timeout that is
- * followed by nothing else may be collected as garbage before its time, and never comes (nodejs/node#57736; #65995 is its like for any signal).
+ * followed by nothing else may be collected as garbage before its time, and never comes
+ * (nodejs/node#57736, and #65995 for any signal).
  */
 export interface LinkedAbort {
   readonly signal: AbortSignal;

@@ -1,6 +1,6 @@
 /**
  * What the core tells the world. The core logs nothing and counts nothing: it emits these, and the faces
- * (log, progress bar, metrics) make of them what they like.
+ * (log, progress bar, metrics, traces) make of them what they like.
  */
 import type { Instant } from './clients/instant.ts';
 

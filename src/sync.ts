@@ -1,4 +1,7 @@
-/** One cycle for cron: a backfill where there is none yet, else what changed at the source; then the local edits. */
+/**
+ * The use cases, each as one call, and the cycle that cron starts: a backfill where there is none yet, else what
+ * changed at the source; then the local edits.
+ */
 import { backfill, needsBackfill } from './pull/backfill.ts';
 import { pull } from './pull/pull.ts';
 import type { PushEngine } from './push/engine.ts';

@@ -1,7 +1,7 @@
 /**
  * All clients that a filter names, where the server may cap a page below what was asked for and others write meanwhile.
  * Each page begins with the last row of the one before. Where it does not, rows came or went, one may have slipped
- * through between the pages, and all of it is read again: a client that is not found here is created a second time.
+ * through between the pages, and all of it is read again: a client that is not found here would be created a second time.
  */
 import type { ReadRow } from '../clients/record.ts';
 import { SyncError } from '../errors.ts';

@@ -1,5 +1,5 @@
 /**
- * Where the bearer token comes from. A hours-long run outlives its token, so nobody holds one: each request
+ * Where the bearer token comes from. A run of hours outlives its token, so nobody holds one: each request
  * asks for the current one, the file is read again when it changes, and after a 401 whatever its time says.
  * Neither a message nor an error here ever quotes it.
  */

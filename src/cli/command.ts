@@ -1,7 +1,7 @@
 /**
- * What a command is: data, and one function. The shell (program.ts) makes the command line, the help and the
- * completion from the data, loads the settings that the command needs, and gives `run` a context; it maps what
- * `run` throws to the exit code. So a command is one small file in commands/, entered in table.ts.
+ * What a command is: data, and one function. program.ts makes the command line and the help from the data, completion/
+ * the scripts; session.ts loads the settings that the command needs, gives `run` a context, and tells what it throws
+ * with an exit code. So a command is one small file in commands/, entered in table.ts.
  *
  * Start-up time counts for a program that cron starts each minute: a command file imports light modules only,
  * and `run` imports what is heavy (axios, a database driver) with `await import(…)`.

@@ -1,4 +1,4 @@
-/** What the mirror holds of single clients and of all: the few reads of `clients` that use cases make. */
+/** What the mirror holds of single clients, as much as tells whether an answer about them is news. */
 import type { Instant } from '../clients/instant.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 

@@ -1,6 +1,6 @@
 /**
- * What becomes of one row of the source: pure, over what the warehouse holds of that client. The rules of
- * older and newer stand here and nowhere else in JavaScript.
+ * What becomes of one row of the source: pure, over what the warehouse holds of that client. SQLite's rows are judged
+ * here; Postgres judges by the same rules in its own statement (postgres/rows.ts), with which these must agree.
  */
 import type { ClientRecord } from '../clients/record.ts';
 

@@ -12,7 +12,7 @@ export interface Table {
 }
 
 export const TABLES: readonly Table[] = [
-  // What the triggers and later versions must know: push, deletes, excluded, owner, shape, capacity …
+  // What the triggers must know and what the engine found out, by name (ledger/settings.ts), and the mirror's identity.
   { name: 'mirror_settings', columns: ['name TEXT PRIMARY KEY NOT NULL', 'value TEXT'] },
   // A lease is held while holder is set and expires_ms is ahead; fence rises with each holder and never falls.
   {
@@ -153,7 +153,7 @@ export const TABLES: readonly Table[] = [
       "CREATE UNIQUE INDEX mirror_conflicts_open ON mirror_conflicts (client_id, coalesce(field, '')) WHERE resolved_at IS NULL",
     ],
   },
-  // A row deleted locally and not yet at the source: its last values as JSON, and its merge base.
+  // A row deleted locally and not yet at the source: its last values as JSON, its merge base among them.
   {
     name: 'mirror_deletes',
     columns: [

@@ -5,8 +5,7 @@ import { plural, printSummary } from '../summary.ts';
 export const pushCommand = defineCommand({
   name: 'push',
   summary: 'carry local edits to the source',
-  description: `An edit is plain SQL on the table clients, from any tool. What the source refuses stands in
-\`edits list\`, what it has changed as well in \`conflicts list\`.`,
+  description: `An edit is plain SQL on the table clients, from any tool. What the source refuses stands in \`edits list\`, what it has changed as well in \`conflicts list\`.`,
   options: {
     dryRun: { help: 'print the requests that would be sent, and send none' },
     allowMassEdit: { help: 'send even what would change or delete a large part of all clients' },

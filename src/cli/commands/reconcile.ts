@@ -16,9 +16,12 @@ export const reconcileCommand = defineCommand({
   name: 'reconcile',
   summary:
     'compare every client with the source: delete what is gone there, mend what drifted, certify the rest',
-  description: `Reads every id and stamp and compares them with the mirror. What differs is read again; a client that the
-lists leave out is asked for by id, and only a 404 (or another owner) sets _deleted_at: its values stay.
-Where more than a tenth of the clients, and more than 10, seem deleted it stops before deleting any.`,
+  description: [
+    'Reads every id and stamp and compares them with the mirror. What differs is read again; a client that the lists',
+    'leave out is asked for by id, and only a 404 (or another owner) sets _deleted_at: its values stay. Of a client',
+    'that was made or changed within the lookback the source must say it twice, a lookback apart.',
+    'Where more than a tenth of the clients, and more than 10, seem deleted it stops before deleting any.',
+  ].join(' '),
   options: {
     dryRun: { help: 'print what would be done, and change nothing' },
     sample: {

@@ -11,7 +11,7 @@ export const workerCommand: Command = defineCommand({
   name: 'worker',
   summary: 'the long-running container: scheduled jobs on Redis, and an HTTP face',
   description:
-    'Pulls, pushes local edits and backfills a new warehouse, by itself, until it is stopped; any number may run at once. The first SIGTERM drains it within ten seconds (exit 0), a second one kills it.',
+    'Pulls, pushes local edits, reconciles each night and backfills a new warehouse, by itself, until it is stopped; any number may run at once. The first SIGTERM drains it within ten seconds (exit 0), a second one kills it.',
   needs: ['api', 'warehouse', 'mirror', 'queue', 'worker'],
   json: false,
   tracesItself: true,

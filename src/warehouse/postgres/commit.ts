@@ -1,6 +1,7 @@
 /**
- * One commit: fence, writes, all sent in one go; then the answers are judged, and only then it is committed. The
- * fence comes first and holds the lease's row until the end, so that nobody takes the lease over meanwhile.
+ * One commit: fence and writes, sent in one go but for what stands behind a page that quick.ts tries; then the answers
+ * are judged, and only then it is committed. The fence comes first and holds the lease's row until the end, so that
+ * nobody takes the lease over meanwhile.
  */
 import { SyncError } from '../../errors.ts';
 import type { Habit } from '../decide.ts';

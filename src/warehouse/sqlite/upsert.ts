@@ -1,8 +1,8 @@
 /**
  * Rows of the source into `clients`. SQLite has one writer, so inside the transaction what a page's ids hold is
  * read once, each row is decided in JavaScript, and what must be written goes fifty rows a statement. The
- * upsert still guards itself: no dirty row is overwritten even if a decision were wrong. A page in a row of pages that
- * held nothing but new clients is tried with a plain insert before, which finds by itself what is known.
+ * upsert still guards itself: no dirty row is overwritten even if a decision were wrong. Where the last
+ * page held nothing but new clients, this one is tried first with a plain insert, which finds by itself what is known.
  */
 import { FIELDS } from '../../clients/fields.ts';
 import type { ClientRecord, FieldValue } from '../../clients/record.ts';
