@@ -6,7 +6,13 @@
 import { addSeconds, instantFromMs } from '../clients/instant.ts';
 import { isSyncError } from '../errors.ts';
 import { type Certificate, makeCertificate } from '../ledger/certificates.ts';
-import { countFindings, type Finding, pruneFindings, readFindings } from '../ledger/findings.ts';
+import {
+  countFindings,
+  type Finding,
+  type FindingCount,
+  pruneFindings,
+  readFindings,
+} from '../ledger/findings.ts';
 import { withLease } from '../ledger/leases.ts';
 import { countSwept, finishSweep, holdSweep, type Sweep, type SweepMode } from '../ledger/sweeps.ts';
 import type { Engine } from '../rows/engine.ts';
@@ -42,6 +48,8 @@ export interface ReconcileReport extends RunSummary {
   readonly certificate: Certificate;
   /** What was at odds, the first of them by name. */
   readonly findings: readonly Finding[];
+  /** How many more there were. */
+  readonly unnamed: number;
   /** A dry run: what would stop a real one; null: nothing. */
   readonly guard: string | null;
 }
@@ -95,8 +103,12 @@ async function work(
     await settleWaiting(context);
   }
   const findings = await readFindings(warehouse, sweep.id, NAMED_MAX);
-  const certificate = await finish(context, sweep, choice);
-  return { run: sweep.id, certificate, findings, guard: held };
+  const counts = await countFindings(warehouse, sweep.id);
+  const certificate = await finish(context, sweep, { deep: choice.deep, dryRun: choice.dryRun, counts });
+  const atOdds = counts
+    .filter(({ outcome }) => outcome !== 'agreed')
+    .reduce((sum, { count }) => sum + count, 0);
+  return { run: sweep.id, certificate, findings, unnamed: atOdds - findings.length, guard: held };
 }
 
 async function guardSweep(context: SweepContext, choice: ReconcileChoice): Promise<void> {
@@ -110,14 +122,18 @@ async function guardSweep(context: SweepContext, choice: ReconcileChoice): Promi
   }
 }
 
-async function finish(context: SweepContext, sweep: Sweep, choice: ReconcileChoice): Promise<Certificate> {
+async function finish(
+  context: SweepContext,
+  sweep: Sweep,
+  did: { readonly deep: boolean; readonly dryRun: boolean; readonly counts: readonly FindingCount[] },
+): Promise<Certificate> {
   const { engine, lease } = context;
   const { warehouse, clock, options } = engine;
   const to = instantFromMs(clock.now());
   const clients = await countSwept(warehouse, sweep.id);
-  const counted = { clients, deep: choice.deep, from: sweep.startedAt, to };
-  const certificate = makeCertificate(counted, await countFindings(warehouse, sweep.id));
-  const text = choice.dryRun ? null : JSON.stringify(certificate);
+  const counted = { clients, deep: did.deep, from: sweep.startedAt, to };
+  const certificate = makeCertificate(counted, did.counts);
+  const text = did.dryRun ? null : JSON.stringify(certificate);
   const before = addSeconds(to, -options.keepDays * 86_400);
   await warehouse.commit(
     [...finishSweep(sweep.id, to, text), ...pruneFindings(warehouse.kind, before)],

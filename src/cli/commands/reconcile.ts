@@ -57,7 +57,7 @@ export const reconcileCommand = defineCommand({
 const NAMED_MAX = 20;
 
 function render(report: ReconcileReport): string {
-  const { certificate, findings } = report;
+  const { certificate, findings, unnamed } = report;
   const { mended, deleted, unfit } = certificate;
   const did = [
     deleted > 0 ? `${plural(deleted, 'client')} deleted at the source (\`tombstones list\`)` : '',
@@ -66,13 +66,13 @@ function render(report: ReconcileReport): string {
     unfit > 0 ? `${plural(unfit, 'client')} in quarantine` : '',
   ].filter((part) => part !== '');
   const head = `reconcile done (run ${report.run}): ${tellCertificate(certificate)}`;
-  return [head, ...did, ...named(findings)].join('\n');
+  return [head, ...did, ...named(findings, unnamed)].join('\n');
 }
 
-function renderDry({ certificate, findings, guard }: ReconcileReport): string {
+function renderDry({ certificate, findings, unnamed, guard }: ReconcileReport): string {
   const head = `reconcile would find: ${tellCertificate(certificate)}`;
   const stop = guard === null ? [] : [`it would stop: ${guard}`];
-  return [head, ...stop, ...named(findings)].join('\n');
+  return [head, ...stop, ...named(findings, unnamed)].join('\n');
 }
 
 function renderSample({ clients, findings }: SampleReport): string {
@@ -97,11 +97,12 @@ const ENDS: Readonly<Record<NonNullable<Finding['outcome']>, string>> = {
   unfit: 'in quarantine',
 };
 
-function named(findings: readonly Finding[]): string[] {
+/** @param unnamed how many there are beyond these. */
+function named(findings: readonly Finding[], unnamed = 0): string[] {
   const lines = findings.slice(0, NAMED_MAX).map(({ id, what, fields, outcome }) => {
     const which = fields.length === 0 ? '' : ` (${fields.join(', ')})`;
     return `  ${id}  ${WORDS[what]}${which}${outcome === null ? '' : `: ${ENDS[outcome]}`}`;
   });
-  const more = findings.length - lines.length;
+  const more = findings.length - lines.length + unnamed;
   return more > 0 ? [...lines, `  and ${countText(more)} more`] : lines;
 }
