@@ -50,7 +50,7 @@ async function measurePairs(postgresUrl: string | null): Promise<string[]> {
     const { warehouseUrl } = mirrors[whose];
     const { url, token } = server;
     const options: PullOneOptions = { what, warehouseUrl, url, token, pageSize: 1_000, since };
-    return (await runOne('pullOne.ts', options)) as One;
+    return (await runOne('pullOne', options)) as One;
   };
   try {
     for (const whose of ['ours', 'floor'] as const) await run('backfill', whose, '');

@@ -26,7 +26,7 @@ type Measured = Readonly<Record<What, readonly One[]>>;
 
 async function measureOne(server: Server, warehouseUrl: string, what: What): Promise<One> {
   const options: ReconcileOneOptions = { ...run, what, warehouseUrl, url: server.url, token: server.token };
-  return (await runOne('reconcileOne.ts', options)) as One;
+  return (await runOne('reconcileOne', options)) as One;
 }
 
 /** Backfills, then measures each in turn, so that a machine whose speed drifts drifts for all. */

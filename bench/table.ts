@@ -4,9 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { Client } from 'pg';
+import { compile } from './compile.ts';
 import type { OneOptions } from './one.ts';
 
 export interface Result {
@@ -27,24 +26,8 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-
-/** A script as JavaScript, as the program runs it: what translates while it runs costs each closure a call. */
-async function compiled(name: string): Promise<string> {
-  const outfile = script(`../node_modules/.cache/clients-mirror-bench/${name.replace('.ts', '.mjs')}`);
-  await build({
-    entryPoints: [script(name)],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    packages: 'external',
-  });
-  return outfile;
-}
-
 export async function startServer(clients: number, latencyMs = 0): Promise<Server> {
-  const args = [await compiled('server.ts'), String(clients), String(latencyMs)];
+  const args = [await compile('server'), String(clients), String(latencyMs)];
   const child = spawn(process.execPath, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -81,7 +64,7 @@ export async function measure(
   const { warehouseUrl, remove } = await freshWarehouse(postgres);
   const options = { ...rest, warehouseUrl, url: server.url, token: server.token };
   try {
-    const result = (await runOne('one.ts', options)) as Result;
+    const result = (await runOne('one', options)) as Result;
     if (run.what === 'fetch') sums.set(server, result.sum);
     else if (sums.get(server) !== result.sum)
       throw new Error(`${run.what}: ${result.sum} in the table, ${sums.get(server)} at the source`);
@@ -116,7 +99,7 @@ async function freshDatabase(serverUrl: string, name: string): Promise<string> {
 
 /** Runs one measurement in a process of its own, and reads what it prints. */
 export async function runOne(name: string, options: object): Promise<unknown> {
-  return JSON.parse(await output([await compiled(name), JSON.stringify(options)]));
+  return JSON.parse(await output([await compile(name), JSON.stringify(options)]));
 }
 
 function output(args: readonly string[]): Promise<string> {
