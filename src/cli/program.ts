@@ -2,7 +2,7 @@
  * The command line, made from the table of commands: commander parses it, and this file turns every answer of
  * commander's into one of three: text to show, a command to run, or a SyncError USAGE of one line.
  */
-import { Argument, Command as Commander, CommanderError, Option } from 'commander';
+import { Argument, Command as Commander, CommanderError, Help, Option } from 'commander';
 import { isProblem, type Kind } from '../../config/kinds.ts';
 import { flagOf, SETTINGS, type Setting, type SettingKey } from '../../config/settings.ts';
 import { SyncError } from '../errors.ts';
@@ -86,6 +86,7 @@ function createProgram(
       commandUsage: (one) => usageOf(one),
       subcommandTerm: (one) => termOf(one),
       sortSubcommands: false,
+      boxWrap: wrapProse,
     })
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
@@ -124,6 +125,13 @@ function addCommand(
   if (command.json) one.addOption(new Option('--json', 'print the result as JSON').helpGroup(COMMON));
   for (const option of globalOptions()) one.addOption(option);
   one.action(() => onRun(readInvocation(command, one)));
+}
+
+/** What is set in is an example, or a column: a line of it can be copied only while it is whole. */
+function wrapProse(text: string, width: number): string {
+  const prose = new Help();
+  const lines = text.split('\n').map((line) => (line.startsWith('  ') ? line : prose.boxWrap(line, width)));
+  return lines.join('\n');
 }
 
 /** The settings whose flags a command takes. */

@@ -98,6 +98,17 @@ describe('parseCommandLine', () => {
     }
   });
 
+  it.each([
+    [
+      'completion',
+      'bash: clients-mirror completion bash > ~/.local/share/bash-completion/completions/clients-mirror',
+    ],
+    ['api list', '--filter "updatedOn ge 2026-01-01T00:00:00Z" --orderby updatedOn,id --top 10'],
+  ])('never breaks the line of an example: %s', (name, example) => {
+    const shown = parse(...name.split(' '), '--help');
+    expect(shown.kind === 'show' && shown.text.split('\n').some((line) => line.includes(example))).toBe(true);
+  });
+
   it('lists every command in the help of the program', () => {
     const shown = parse('--help');
     if (shown.kind !== 'show') throw new Error('no help');

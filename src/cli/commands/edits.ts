@@ -24,7 +24,8 @@ export const editsList = defineCommand({
   pending    waits for the next push
   in flight  is on its way to the source just now
   conflict   met a remote change and waits for \`conflicts resolve\`
-  refused    a dead letter, with the server's words: edit the field again, \`edits retry\` or \`edits discard\`
+  refused    a dead letter, with the server's words: edit the field again,
+             \`edits retry\` or \`edits discard\`
 
 ${IDS}`,
   needs: ['warehouse', 'mirror'],
