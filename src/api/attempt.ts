@@ -103,7 +103,10 @@ export function createSender(socketsMax: number): Sender {
 
 type Client = () => Promise<Axios>;
 
-/** axios without its defaults. Loaded by the first request: it takes longer than all the rest of the program, which often sends none. */
+/**
+ * axios without its defaults. Loaded by the first request: it takes longer than all the rest of the program, which
+ * often sends none.
+ */
 function createClient(agents: Agents): Client {
   let client: Promise<Axios> | undefined;
   const load = async () => {

@@ -1,6 +1,7 @@
 /**
  * The guard against the missing WHERE: a push that would delete more than a tenth of the clients, or change more than
- * half of them, sends none of these until a person says that it is meant. What it holds back stands in `mirror_settings`, for `status`.
+ * half of them, sends none of these until a person says that it is meant. What it holds back stands in
+ * `mirror_settings`, for `status`.
  *
  * Everything is counted up to a bound only, so that a mirror of millions is not counted for the sake of ten edits.
  */

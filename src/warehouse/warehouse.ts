@@ -64,7 +64,10 @@ export interface RowsResult {
   readonly inserted: number;
   readonly updated: number;
   readonly unchanged: number;
-  /** Listed in `mirror_refetch` (a row listed again raises its `listings`): locked, dirty, older, or of equal stamp but written since the request. */
+  /**
+   * Listed in `mirror_refetch` (a row listed again raises its `listings`): locked, dirty, older, or of equal stamp but
+   * written since the request.
+   */
   readonly deferred: number;
 }
 

@@ -1,7 +1,6 @@
 /**
  * A real Redis for a test file: a server of its own on a free port, in a directory of its own, ended with the test.
- * REDIS_TEST_URL names one that runs elsewhere; else `redis-server` is looked for on PATH, and where it may be
- * (root on Debian) it is installed.
+ * `redis-server` is looked for on PATH, and installed where it is not there and may be (root on Debian).
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

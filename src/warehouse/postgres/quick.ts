@@ -1,6 +1,7 @@
 /**
- * What a page is tried with first, on the guess that it is like the last one: a first backfill's holds nothing but new clients, a pull's
- * nothing but newer versions of known ones. All of it or nothing: what is not so simple is left to the statement of rows.ts.
+ * What a page is tried with first, on the guess that it is like the last one: a first backfill's holds nothing but new
+ * clients, a pull's nothing but newer versions of known ones. All of it or nothing: what is not so simple is left to the
+ * statement of rows.ts.
  */
 import type { Instant } from '../../clients/instant.ts';
 import type { ClientRecord } from '../../clients/record.ts';
