@@ -15,6 +15,7 @@ import { createTokenSource } from '../../src/api/token.ts';
 import { createTransport } from '../../src/api/transport.ts';
 import { instantFromMs } from '../../src/clients/instant.ts';
 import type { ConflictPolicy } from '../../src/clients/merge.ts';
+import type { FieldValue } from '../../src/clients/record.ts';
 import type { Clock } from '../../src/clock.ts';
 import { discardEdits } from '../../src/decisions/discard.ts';
 import type { Hand } from '../../src/decisions/hand.ts';
@@ -433,13 +434,18 @@ async function decide(world: World): Promise<void> {
           });
         } else if (take === 'local') {
           const [row] = await warehouse.read({
-            sql: 'SELECT external_id FROM clients WHERE id = ?',
+            sql: 'SELECT external_id, _create FROM clients WHERE id = ?',
             params: [conflict.clientId],
           });
           const external = String(row?.external_id ?? '')
             .trim()
             .toLowerCase();
-          users.note({ id: conflict.clientId, kind: 'insert', field: '', value: external });
+          if (row?._create != null)
+            users.note({ id: conflict.clientId, kind: 'insert', field: '', value: external });
+          // The source has it again: what was written then are edits of it.
+          else
+            for (const [field, value] of Object.entries(JSON.parse(String(conflict.local))))
+              users.note({ ...about, field, value: value as FieldValue });
         } else {
           for (const field of EDITED) users.note({ ...about, field: field.name, value: null });
         }
