@@ -53,7 +53,10 @@ async function addMissing(engine: PushEngine, queues: Queues, backfillId: number
   const state = parent === undefined ? 'unknown' : await parent.getState();
   const isOver = state === 'failed' || state === 'completed';
   if (isOver) await parent?.remove();
-  if (parent !== undefined && !isOver) return addWindows(queues, backfillId, windowIds(open));
+  if (parent !== undefined && !isOver) {
+    const added = await addWindows(queues, backfillId, windowIds(open));
+    if (added !== null) return added;
+  }
   await removeFailed(queues, backfillId, windowIds(open));
   await queues.flow.add({
     name: 'backfill',
@@ -77,17 +80,32 @@ function windowOptions(payload: WindowPayload) {
   return { ...jobOptions('window'), jobId: windowIdOf(payload), ignoreDependencyOnFailure: true };
 }
 
-async function addWindows(queues: Queues, backfillId: number, ids: readonly number[]): Promise<number> {
+/** @returns how many; null: the parent is gone, for Redis was flushed or the backfill is over. */
+async function addWindows(
+  queues: Queues,
+  backfillId: number,
+  ids: readonly number[],
+): Promise<number | null> {
   await removeFailed(queues, backfillId, ids);
   let added = 0;
   for (const windowId of ids) {
     const payload: WindowPayload = { backfillId, windowId };
     if ((await queues.all.window.getJob(windowIdOf(payload))) !== undefined) continue;
     const parent = { id: parentIdOf(backfillId), queue: `${queues.prefix}:backfill` };
-    await queues.all.window.add('window', payload, { ...windowOptions(payload), parent });
+    try {
+      await queues.all.window.add('window', payload, { ...windowOptions(payload), parent });
+    } catch (error) {
+      if (isWithoutParent(error)) return null;
+      throw error;
+    }
     added += 1;
   }
   return added;
+}
+
+/** BullMQ has a code for it within, and only these words outside. */
+function isWithoutParent(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Missing key for parent job');
 }
 
 /** A job of an open window that is over, however it ended, makes room for a new one. */
@@ -136,7 +154,8 @@ async function cutForIdle(context: JobContext, backfillId: number): Promise<numb
     if (waiting + active > lanes || !(await splitter.split(engine.signal))) return cuts;
     const open = await readOpenWindows(engine.warehouse, backfillId);
     const added = await addWindows(queues, backfillId, windowIds(open));
-    if (added === 0) return cuts;
+    // A window without a job is found by the next pull.
+    if (added === null || added === 0) return cuts;
     cuts += added;
   }
 }
@@ -150,8 +169,8 @@ export async function processBackfill(
   if (!(await isRunning(engine, backfillId))) return { skipped: 'the backfill is over' };
   const open = await readOpenWindows(engine.warehouse, backfillId);
   if (open.length > 0) {
-    await addWindows(queues, backfillId, windowIds(open));
-    if (await job.job.moveToWaitingChildren(job.token)) throw new WaitingChildrenError();
+    const isThere = (await addWindows(queues, backfillId, windowIds(open))) !== null;
+    if (isThere && (await job.job.moveToWaitingChildren(job.token))) throw new WaitingChildrenError();
     throw new SyncError('LEASE_HELD', 'other runs read the last windows of the backfill');
   }
   const run = { kind: 'backfill', exclusive: false } as const;
