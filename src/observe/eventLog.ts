@@ -4,7 +4,7 @@
  */
 import type { RunKind, SyncEvent } from '../events.ts';
 import type { Log } from './log.ts';
-import { countText, durationText, shareText } from './numbers.ts';
+import { countOf, countText, durationText, shareText } from './numbers.ts';
 import { addEvent, emptyTally, rowsPerSecond, type Tally } from './tally.ts';
 
 const SUMMARY_EVERY_MS = 10_000;
@@ -147,15 +147,15 @@ function whatOf({ id, field }: { readonly id: string; readonly field: string | n
 }
 
 function finishOf(event: Extract<SyncEvent, { type: 'runFinished' }>): string {
-  return `${countText(event.rows)} rows read, ${countText(event.requests)} requests`;
+  return `${countOf(event.rows, 'row')} read, ${countOf(event.requests, 'request')}`;
 }
 
 function summaryOf(tally: Tally, nowMs: number): string {
   const parts = [
     tally.share === null ? null : shareText(tally.share),
-    `${countText(tally.rows)} rows`,
+    countOf(tally.rows, 'row'),
     `${countText(rowsPerSecond(tally, nowMs))} rows/s`,
-    `${countText(tally.requests)} requests`,
+    countOf(tally.requests, 'request'),
   ];
   return `${tally.kind}: ${parts.filter((part) => part !== null).join(', ')}`;
 }

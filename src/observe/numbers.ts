@@ -5,6 +5,11 @@ export function countText(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** 1 and `row` → `1 row`, 2000 → `2,000 rows` */
+export function countOf(count: number, thing: string): string {
+  return `${countText(count)} ${thing}${Math.round(count) === 1 ? '' : 's'}`;
+}
+
 /** 0.2 s → `0.2 s`, 75 s → `1:15`, 3725 s → `1:02:05` */
 export function durationText(ms: number): string {
   if (ms < 60_000) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;

@@ -3,7 +3,7 @@
  * pure; `createStatusLine` is the thin writer that keeps the line below whatever else is written. A line is
  * replaced by one write and never blanked before, so that nothing flickers.
  */
-import { countText, durationText, shareText } from './numbers.ts';
+import { countOf, countText, durationText, shareText } from './numbers.ts';
 import { remainingMs, rowsPerSecond, type Tally } from './tally.ts';
 
 /** The bar takes what the figures leave, within these bounds; narrower it says nothing. */
@@ -19,9 +19,9 @@ export function renderProgress(tally: Tally, nowMs: number, columns: number): st
   const rate = rowsPerSecond(tally, nowMs);
   const figures: readonly Part[] = [
     { text: share === null ? '' : shareText(share).padStart(5), rank: 2 },
-    { text: `${countText(tally.rows)} rows`, rank: 0 },
+    { text: countOf(tally.rows, 'row'), rank: 0 },
     { text: rate === 0 ? '' : `${countText(rate)} rows/s`, rank: 3 },
-    { text: `${countText(tally.requests)} requests`, rank: 5 },
+    { text: countOf(tally.requests, 'request'), rank: 5 },
     { text: left === null ? durationText(nowMs - tally.startedMs) : `ETA ${durationText(left)}`, rank: 4 },
   ];
   const name = { text: tally.kind ?? 'run', rank: 1 };

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Instant } from '../../src/clients/instant.ts';
 import type { SyncEvent } from '../../src/events.ts';
-import { countText, durationText, shareText } from '../../src/observe/numbers.ts';
+import { countOf, countText, durationText, shareText } from '../../src/observe/numbers.ts';
 import { createStatusLine, renderProgress } from '../../src/observe/progress.ts';
 import { addEvent, emptyTally, remainingMs, rowsPerSecond, type Tally } from '../../src/observe/tally.ts';
 
@@ -128,6 +128,12 @@ describe('createStatusLine', () => {
 describe('numbers', () => {
   it('are written as people read them', () => {
     expect([0, 999, 1000, 1234567].map(countText)).toEqual(['0', '999', '1,000', '1,234,567']);
+    expect([0, 1, 2, 1000].map((count) => countOf(count, 'row'))).toEqual([
+      '0 rows',
+      '1 row',
+      '2 rows',
+      '1,000 rows',
+    ]);
     expect([0, 200, 59_940, 60_000, 75_000, 3_725_000].map(durationText)).toEqual([
       '0.0 s',
       '0.2 s',
