@@ -13,16 +13,28 @@ import { sendFence } from './lease.ts';
 import { writeRows } from './rows.ts';
 import { numberParameters } from './values.ts';
 
+interface Commit {
+  readonly writes: readonly Write[];
+  readonly lease: Lease | undefined;
+  readonly habit: Habit;
+  /** From 1. */
+  readonly attempt: number;
+}
+
 /** The body of a transaction that does all writes. Throws pg's own error, or LEASE_LOST or EXPECTATION. */
 export async function commit(
   send: Send,
-  { writes, lease, habit }: { writes: readonly Write[]; lease: Lease | undefined; habit: Habit },
+  { writes, lease, habit, attempt }: Commit,
 ): Promise<readonly WriteResult[]> {
   const fence = lease === undefined ? Promise.resolve() : sendFence(send, lease);
-  const [fenced, results] = await Promise.allSettled([fence, applyAll(send, writes, habit)]);
+  // Of many small writes of rows each would be waited for; and who guessed wrong once would do so again.
+  const isPage = writes.filter(({ kind }) => kind === 'rows').length === 1;
+  const guess: Habit = isPage && attempt === 1 ? habit : { page: 'mixed' };
+  const [fenced, results] = await Promise.allSettled([fence, applyAll(send, writes, guess)]);
   // A lost lease first: it explains what else may have gone wrong.
   if (fenced.status === 'rejected') throw fenced.reason;
   if (results.status === 'rejected') throw results.reason;
+  if (isPage) habit.page = guess.page;
   return results.value;
 }
 

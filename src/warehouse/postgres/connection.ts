@@ -37,9 +37,10 @@ export interface Connection {
   read(sql: string, params: readonly unknown[]): Promise<Answer>;
   /**
    * One transaction that writes: committed when `body` returns, rolled back when it throws, run again after a
-   * collision with another transaction. What `body` sends before it awaits anything costs one round trip.
+   * collision with another transaction; attempts are counted from 1. What `body` sends before it awaits anything costs
+   * one round trip.
    */
-  write<T>(body: (send: Send) => Promise<T>): Promise<T>;
+  write<T>(body: (send: Send, attempt: number) => Promise<T>): Promise<T>;
   /** The same for a migration, which may wait longer for a lock. */
   migrate<T>(body: (send: Send) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -98,10 +99,10 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
   };
 
-  const retried = async <T>(run: () => Promise<T>): Promise<T> => {
+  const retried = async <T>(run: (attempt: number) => Promise<T>): Promise<T> => {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await run();
+        return await run(attempt);
       } catch (error) {
         if (attempt >= attempts || !isCollision(error)) throw toSyncError(error, label);
         await options.clock.sleep(attempt * 5);
@@ -114,7 +115,13 @@ export function createConnection(options: ConnectionOptions): Connection {
     schema: options.schema,
     read: (sql, params) =>
       retried(() => transact(`BEGIN READ ONLY; ${settings(oneWaitMs)}`, readAlone(sql, params))),
-    write: (body) => retried(() => transact(`${BEGIN_WRITE}; ${settings(oneWaitMs)}`, thenCommit(body))),
+    write: (body) =>
+      retried((attempt) =>
+        transact(
+          `${BEGIN_WRITE}; ${settings(oneWaitMs)}`,
+          thenCommit((send) => body(send, attempt)),
+        ),
+      ),
     migrate: (body) =>
       retried(() => transact(`${BEGIN_WRITE}; ${settings(STATEMENT_TIMEOUT_MS)}`, thenCommit(body))),
     close: () => pool.end(),

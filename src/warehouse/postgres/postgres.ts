@@ -45,7 +45,8 @@ function createWarehouse(connection: Connection, holder: string): Warehouse {
     acceptsNul: false,
     label: connection.label,
     read,
-    commit: (writes, lease) => connection.write((send) => commit(send, { writes, lease, habit })),
+    commit: (writes, lease) =>
+      connection.write((send, attempt) => commit(send, { writes, lease, habit, attempt })),
     revision: async () => Number((await connection.read(REVISION, [])).rows[0]?.value),
     acquireLease: (name, ttlMs) => connection.write((send) => acquireLease(send, { name, holder, ttlMs })),
     renewLease: (lease, ttlMs) => connection.write((send) => renewLease(send, lease, ttlMs)),

@@ -63,7 +63,7 @@ export async function writeQuickly(send: Send, page: QuickPage, habit: Habit): P
     const [inserted, seen] = await inOrder([send(INSERT, [...arrays, ...created]), look()]);
     return inserted?.count === rows.length ? { as: 'new', look: seen as Answer } : null;
   } catch (error) {
-    // Somebody else has just inserted one of them: the transaction is run again, and then not by guess.
+    // Somebody else has just inserted one of them, or its time of creation is another here: guess no more for now.
     habit.page = 'mixed';
     throw error;
   }

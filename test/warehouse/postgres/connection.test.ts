@@ -6,7 +6,7 @@ import { MIGRATIONS } from '../../../src/warehouse/migrations/migrations.ts';
 import { statement, type Warehouse } from '../../../src/warehouse/warehouse.ts';
 import { embeddedFolder, PASSWORD_USER, startPostgres } from '../../support/postgresServer.ts';
 import { describePostgres } from '../../support/postgresWarehouse.ts';
-import { client, writeRows } from './sample.ts';
+import { AT, client, day, writeRows } from './sample.ts';
 
 const postgres = describePostgres();
 beforeAll(postgres.begin);
@@ -33,6 +33,8 @@ interface Proxy {
   readonly url: string;
   /** What clients sent so far, as text. */
   sent(): string;
+  /** How often a client, told something, has said something. */
+  turns(): number;
   /** Cuts every connection as soon as a client sends this text, which does not get through. */
   cutAt(text: string | null): void;
   close(): void;
@@ -43,6 +45,7 @@ async function createProxy(target: string): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let sent = '';
   let trap: string | null = null;
+  let [turns, isAnswered] = [0, true];
   const server: Server = createServer((near) => {
     const far = connect(Number(new URL(target).port), '127.0.0.1');
     for (const socket of [near, far]) {
@@ -52,11 +55,16 @@ async function createProxy(target: string): Promise<Proxy> {
     near.on('data', (data) => {
       const text = data.toString('latin1');
       sent += text;
+      if (isAnswered) turns += 1;
+      isAnswered = false;
       if (trap !== null && text.includes(trap)) {
         for (const socket of sockets) socket.destroy();
       } else far.write(data);
     });
-    far.on('data', (data) => near.write(data));
+    far.on('data', (data) => {
+      isAnswered = true;
+      near.write(data);
+    });
     near.on('close', () => far.destroy());
     far.on('close', () => near.destroy());
   });
@@ -67,6 +75,7 @@ async function createProxy(target: string): Promise<Proxy> {
   return {
     url: through.href,
     sent: () => sent,
+    turns: () => turns,
     cutAt: (text) => {
       trap = text;
     },
@@ -229,6 +238,34 @@ describe('a commit', () => {
     await warehouse.close();
     await test.dispose();
   });
+
+  it.each(['new', 'newer'])(
+    'of many small writes of rows waits for none of them, behind a page of %s ones',
+    async (what) => {
+      const test = await postgres.make();
+      await (await test.open()).close();
+      const proxy = await createProxy(test.url);
+      const warehouse = await test.openWith({ url: proxy.url });
+      const rows = Array.from({ length: 30 }, () => client());
+      await writeRows(warehouse, rows);
+      const newer = rows.map(({ id }) => client({ id, updatedOn: day(1) }));
+      if (what === 'newer') await writeRows(warehouse, newer.splice(0, 1));
+      const noted = await warehouse.revision();
+      const before = proxy.turns();
+      const results = await warehouse.commit(
+        newer.flatMap((row) => [
+          { kind: 'rows', rows: [row], noted, at: AT, trust: 'list' },
+          statement('DELETE FROM mirror_refetch WHERE id = ?', [row.id]),
+        ]),
+      );
+      expect(results[0]).toMatchObject({ updated: 1 });
+      // What is sent at once may come in pieces.
+      expect(proxy.turns() - before).toBeLessThan(10);
+      await warehouse.close();
+      proxy.close();
+      await test.dispose();
+    },
+  );
 
   it('under a lease waits for nobody of its own, and keeps a successor out until it ends', async () => {
     const test = await postgres.make();
