@@ -70,8 +70,8 @@ const UPSERT = `WITH input AS MATERIALIZED (
   ON CONFLICT (id) DO UPDATE SET listings = r.listings + 1, due_at = least(r.due_at, excluded.due_at)
   RETURNING 1
 )
-SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT count(*) FROM updated) AS updated,
-  (SELECT count(*) FROM listed) AS deferred`;
+SELECT (SELECT count(*) FROM inserted) AS inserted, (SELECT string_agg(id::text, ' ') FROM inserted) AS new_ids,
+  (SELECT count(*) FROM updated) AS updated, (SELECT count(*) FROM listed) AS deferred`;
 
 /** Planned without its parameters, a page looks like ten rows, which would be joined each with each. */
 const JOIN_BY_HASH = 'SET LOCAL enable_nestloop = off';
@@ -84,7 +84,10 @@ const JOIN_AS_BEFORE = 'SET LOCAL enable_nestloop TO DEFAULT';
 const LOOK = `SELECT id, raw FROM mirror_quarantine WHERE id = ANY ($1::text[])
   UNION ALL SELECT id, NULL FROM mirror_deletes WHERE parked = 0 AND id = ANY ($1::text[])`;
 const CURE = 'DELETE FROM mirror_quarantine WHERE id = ANY ($1::text[])';
-/** The rows are this transaction's own, so nothing is waited for. */
+/**
+ * Only what this transaction inserted, so nothing is waited for and no foreign key of a user's is in the way. A row that was there
+ * before may stand on `mirror_deletes` too: the source refused its delete, which is tried again.
+ */
 const MARK_SLIPPED_IN = `UPDATE clients SET _revision = ${DELETE_MARK}
   WHERE id = ANY ($1::uuid[]) AND _base IS NULL AND _create IS NULL`;
 const DELETE_SLIPPED_IN = `DELETE FROM clients WHERE id = ANY ($1::uuid[]) AND _revision = ${DELETE_MARK}`;
@@ -101,7 +104,7 @@ export async function writeRows(send: Send, write: RowsWrite, habit: Habit): Pro
     quick === null ? await writeThoroughly(send, write, { arrays, look }) : allOf(rows.length, quick);
   const { inserted, updated, deferred } = became;
   habit.page = inserted === rows.length ? 'new' : updated === rows.length ? 'newer' : 'mixed';
-  await tidy(send, rows, became.look.rows, write.trust);
+  await tidy(send, rows, became, write.trust);
   return { inserted, updated, deferred, unchanged: write.rows.length - inserted - updated - deferred };
 }
 
@@ -111,11 +114,13 @@ interface Became {
   readonly updated: number;
   readonly deferred: number;
   readonly look: Answer;
+  isInserted(id: string): boolean;
 }
 
 function allOf(count: number, { as, look }: QuickResult): Became {
-  const nothing = { inserted: 0, updated: 0, deferred: 0, look };
-  return as === 'new' ? { ...nothing, inserted: count } : { ...nothing, updated: count };
+  const isNew = as === 'new';
+  const [inserted, updated] = isNew ? [count, 0] : [0, count];
+  return { inserted, updated, deferred: 0, look, isInserted: () => isNew };
 }
 
 async function writeThoroughly(
@@ -132,19 +137,21 @@ async function writeThoroughly(
     updated: Number(became?.updated),
     deferred: Number(became?.deferred),
     look: seen as Answer,
+    isInserted: (id) => String(became?.new_ids ?? '').includes(id),
   };
 }
 
 async function tidy(
   send: Send,
   rows: readonly ClientRecord[],
-  found: Answer['rows'],
+  { look, isInserted }: Became,
   trust: RowsWrite['trust'],
 ): Promise<void> {
+  const found = look.rows;
   if (found.length === 0) return;
   const stamps = new Map(rows.map((row) => [row.id, row.updatedOn]));
   const idsOf = (list: Answer['rows']): string[] => list.map(({ id }) => String(id));
-  const slippedIn = idsOf(found.filter(({ raw }) => raw === null));
+  const slippedIn = idsOf(found.filter(({ raw }) => raw === null)).filter(isInserted);
   // An older good version does not tell that a newer one could not be mirrored.
   const cured = idsOf(
     found.filter(

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import { isSyncError } from '../../../src/errors.ts';
 import { statement } from '../../../src/warehouse/warehouse.ts';
 import { describePostgres } from '../../support/postgresWarehouse.ts';
@@ -151,6 +152,54 @@ describe('a write of rows', () => {
     expect((await user.query('SELECT id FROM clients')).rows).toEqual([]);
     expect((await user.query('SELECT id FROM mirror_deletes')).rows).toEqual([{ id }]);
     await warehouse.close();
+    await test.dispose();
+  });
+
+  it('leaves a row alone that has come back from a refused delete, which is to be tried again', async () => {
+    const test = await postgres.make();
+    const warehouse = await test.openWith({ lockTimeoutMs: 100 });
+    const user = await test.client();
+    const [back, held] = [client(), client()];
+    await writeRows(warehouse, [back, held]);
+    const deletes = [back, held].map(({ id }) => `('${id}', '{}', 'now')`);
+    await user.query(`INSERT INTO mirror_deletes (id, values_json, at) VALUES ${deletes}`);
+    await user.query(
+      `CREATE TABLE notes (client uuid REFERENCES clients); INSERT INTO notes VALUES ('${back.id}')`,
+    );
+    await user.query(`BEGIN; SELECT 1 FROM clients WHERE id = '${held.id}' FOR UPDATE`);
+    const rows = [client({ id: back.id, updatedOn: day(1) }), held, client()];
+    expect(await writeRows(warehouse, rows)).toEqual({ inserted: 1, updated: 1, unchanged: 1, deferred: 0 });
+    await user.query('COMMIT');
+    expect((await user.query('SELECT id FROM clients')).rows).toHaveLength(3);
+    await warehouse.close();
+    await test.dispose();
+  });
+
+  it('guesses once, also where other pages tell meanwhile that all are new', async () => {
+    const test = await postgres.make();
+    const other = await test.open();
+    const undated = client({ createdOn: null });
+    await writeRows(other, [undated]);
+    let waits = 0;
+    const warehouse = await test.openWith({
+      clock: {
+        ...systemClock,
+        async sleep() {
+          waits += 1;
+          await writeRows(warehouse, [client()]);
+        },
+      },
+    });
+    await writeRows(warehouse, [client()]);
+    const createdOn = '2024-02-01T00:00:00Z';
+    const dated = client({ id: undated.id, createdOn, updatedOn: day(1) });
+    expect(await writeRows(warehouse, [client({ createdOn }), dated])).toMatchObject({
+      inserted: 1,
+      updated: 1,
+    });
+    expect(waits).toBe(1);
+    await warehouse.close();
+    await other.close();
     await test.dispose();
   });
 
