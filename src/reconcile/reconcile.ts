@@ -17,7 +17,7 @@ import { withLease } from '../ledger/leases.ts';
 import { countSwept, finishSweep, holdSweep, type Sweep, type SweepMode } from '../ledger/sweeps.ts';
 import type { Engine } from '../rows/engine.ts';
 import { workRefetch } from '../rows/refetch.ts';
-import { type RunSummary, recordRun } from '../rows/run.ts';
+import { createCount, type RunSummary, recordRun } from '../rows/run.ts';
 import type { Lease } from '../warehouse/warehouse.ts';
 import { takeCensus } from './census.ts';
 import { confirmAll } from './confirm.ts';
@@ -61,7 +61,7 @@ export interface ReconcileReport extends RunSummary {
 export function reconcile(engine: Engine, choice: ReconcileChoice): Promise<ReconcileReport> {
   return withLease(engine, 'reconcile', async (lease, signal) => {
     const inner = { ...engine, signal };
-    if (choice.dryRun) return { ...(await work(inner, lease, choice)), ...NOTHING_DONE };
+    if (choice.dryRun) return rehearse(inner, lease, choice);
     let report: Omit<ReconcileReport, keyof RunSummary> | undefined;
     const summary = await recordRun(inner, { kind: 'reconcile', exclusive: true }, async () => {
       report = await work(inner, lease, choice);
@@ -70,7 +70,19 @@ export function reconcile(engine: Engine, choice: ReconcileChoice): Promise<Reco
   });
 }
 
-const NOTHING_DONE: RunSummary = { rows: 0, written: 0, requests: 0 };
+/** Counted and told like a run; no book is kept of it, for it changes nothing. */
+async function rehearse(engine: Engine, lease: Lease, choice: ReconcileChoice): Promise<ReconcileReport> {
+  const count = createCount();
+  const unsubscribe = engine.subscribe(count.hear);
+  try {
+    const report = await work(engine, lease, choice);
+    const summary = count.summary();
+    engine.emit({ type: 'runFinished', kind: 'reconcile', rows: summary.rows, requests: summary.requests });
+    return { ...report, ...summary };
+  } finally {
+    unsubscribe();
+  }
+}
 
 async function work(
   engine: Engine,

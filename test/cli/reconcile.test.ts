@@ -13,7 +13,8 @@ describe('clients-mirror reconcile --dry-run', () => {
   it('names twenty clients and counts all others, however many a report holds', async () => {
     const gone = mirror.simulator.source.all().slice(0, 1_010);
     for (const { id } of gone) mirror.simulator.source.remove(id);
-    const { stdout } = await mirror.ok(['reconcile', '--dry-run']);
+    const { stdout, stderr } = await mirror.ok(['reconcile', '--dry-run']);
+    expect(stderr).toMatch(/reconcile done: \d+ rows read, \d+ requests in/);
     const [head, stop, ...lines] = stdout.trimEnd().split('\n');
     expect(head).toMatch(/^reconcile would find: 10 clients, 0 missing, 0 stale, 1,?010 extra/);
     expect(stop).toMatch(/^it would stop: .*: 1010 of 1020 mirrored clients/);

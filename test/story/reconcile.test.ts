@@ -105,6 +105,9 @@ describe('the certificate', () => {
     await mirror.ok(['sync'], env);
     const dry = JSON.parse((await mirror.ok(['reconcile', '--deep', '--dry-run', '--json'], env)).stdout);
     expect(dry.certificate).toMatchObject({ clients: CERTIFIED + 1, missing: 1, stale: 1, extra: 0 });
+    expect(dry.written).toBe(0);
+    expect(dry.rows).toBeGreaterThan(CERTIFIED);
+    expect(dry.requests).toBeGreaterThan(CERTIFIED / 1_000);
     const report = JSON.parse((await mirror.ok(['reconcile', '--deep', '--json'], env)).stdout);
     expect(report.findings).toEqual([
       expect.objectContaining({ id: wrong, what: 'differs', fields: ['workPhone'], outcome: 'mended' }),
