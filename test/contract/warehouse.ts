@@ -490,6 +490,18 @@ export function describeWarehouse(name: string, make: MakeWarehouse, part: Contr
         expect(await warehouse.commit([])).toEqual([]);
       });
 
+      it('does what comes behind rows behind them', async () => {
+        const row = await one({ updatedOn: DAY2 });
+        await take([client({ id: row.id, updatedOn: DAY1 })]);
+        const [, settled, listed] = await warehouse.commit([
+          rowsWrite([client({ id: row.id, updatedOn: DAY1 })]),
+          statement('DELETE FROM mirror_refetch WHERE listings = 1'),
+          statement('SELECT listings FROM mirror_refetch'),
+        ]);
+        expect(settled).toMatchObject({ count: 0 });
+        expect(listed).toMatchObject({ rows: [{ listings: 2 }] });
+      });
+
       it('writes all or nothing', async () => {
         await expect(
           warehouse.commit([rowsWrite([client()]), note('a'), statement('INSERT INTO nowhere VALUES (1)')]),
@@ -624,6 +636,17 @@ export function describeWarehouse(name: string, make: MakeWarehouse, part: Contr
         expect(await read('SELECT id FROM mirror_quarantine')).toEqual([{ id }]);
         await take([client({ id, updatedOn: DAY2 })]);
         expect(await read('SELECT id FROM mirror_quarantine')).toEqual([]);
+      });
+
+      it('keeps the newer version that comes together with a good one', async () => {
+        const id = randomUUID();
+        const newer = bad({ id, updatedOn: DAY3 });
+        await warehouse.commit([{ kind: 'quarantine', rows: [bad({ id, updatedOn: DAY1 })], at: AT }]);
+        await warehouse.commit([
+          rowsWrite([client({ id, updatedOn: DAY2 })]),
+          { kind: 'quarantine', rows: [newer], at: LATER },
+        ]);
+        expect(await read('SELECT id, raw FROM mirror_quarantine')).toEqual([{ id, raw: newer.raw }]);
       });
 
       it('lets a row out of quarantine also when the good version is what the mirror has', async () => {

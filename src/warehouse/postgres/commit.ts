@@ -44,7 +44,7 @@ async function applyAll(send: Send, writes: readonly Write[], habit: Habit): Pro
   for (const write of writes) {
     const mayGoOn = write.kind === 'rows' && habit.page !== 'mixed';
     sent.push(apply(send, write, habit));
-    if (mayGoOn) await Promise.allSettled(sent);
+    if (mayGoOn) await inOrder(sent);
   }
   return inOrder(sent);
 }

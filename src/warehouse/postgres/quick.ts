@@ -34,7 +34,7 @@ const UPDATE = `WITH newer AS MATERIALIZED (
 /** Its locks go with it: what comes behind may have to wait, and must hold nothing then. */
 const [BEFORE_UPDATE, UNDO_UPDATE] = ['SAVEPOINT quick', 'ROLLBACK TO SAVEPOINT quick'];
 
-export interface QuickPage {
+export interface Page {
   readonly rows: readonly ClientRecord[];
   readonly arrays: readonly unknown[];
   /** Sent behind it without waiting. */
@@ -42,13 +42,13 @@ export interface QuickPage {
 }
 
 /** What was written, with the answer to the look behind it. */
-export interface QuickResult {
+interface QuickResult {
   readonly as: 'new' | 'newer';
   readonly look: Answer;
 }
 
 /** Writes the whole page, or nothing: null. */
-export async function writeQuickly(send: Send, page: QuickPage, habit: Habit): Promise<QuickResult | null> {
+export async function writeQuickly(send: Send, page: Page, habit: Habit): Promise<QuickResult | null> {
   const { rows, arrays, look } = page;
   if (habit.page === 'newer') {
     const sent = [send(BEFORE_UPDATE), send(UPDATE, arrays), look()];

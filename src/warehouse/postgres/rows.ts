@@ -14,7 +14,7 @@ import type { RowsResult, RowsWrite } from '../warehouse.ts';
 import { binaryArray } from './arrays.ts';
 import { CLEAN, COMPARED, inputFrom, list, NAMES, NEWER, OVERWRITE, STAMP, toArrays } from './columns.ts';
 import { type Answer, inOrder, type Send } from './connection.ts';
-import { type QuickResult, writeQuickly } from './quick.ts';
+import { type Page, writeQuickly } from './quick.ts';
 
 const FIRST_ARRAY = 4;
 
@@ -83,7 +83,9 @@ const JOIN_AS_BEFORE = 'SET LOCAL enable_nestloop TO DEFAULT';
  */
 const LOOK = `SELECT id, raw FROM mirror_quarantine WHERE id = ANY ($1::text[])
   UNION ALL SELECT id, NULL FROM mirror_deletes WHERE parked = 0 AND id = ANY ($1::text[])`;
-const CURE = 'DELETE FROM mirror_quarantine WHERE id = ANY ($1::text[])';
+/** As it was seen: a newer version may have come since. */
+const CURE = `DELETE FROM mirror_quarantine q USING unnest($1::text[], $2::text[]) AS i (id, raw)
+  WHERE q.id = i.id AND q.raw = i.raw`;
 /**
  * Only what this transaction inserted, so nothing is waited for and no foreign key of a user's is in the way. A row that was there
  * before may stand on `mirror_deletes` too: the source refused its delete, which is tried again.
@@ -97,11 +99,12 @@ export async function writeRows(send: Send, write: RowsWrite, habit: Habit): Pro
   const rows = newestOfEach(write.rows);
   if (rows.length === 0) return { inserted: 0, updated: 0, unchanged: 0, deferred: 0 };
   const ids = binaryArray('text', rows, (row) => row.id);
-  const arrays = toArrays(rows);
-  const look = () => send(LOOK, [ids]);
-  const quick = await writeQuickly(send, { rows, arrays, look }, habit);
+  const page: Page = { rows, arrays: toArrays(rows), look: () => send(LOOK, [ids]) };
+  // Where nothing is guessed it is sent before anything is awaited: the rest of the commit is sent right behind it.
   const became =
-    quick === null ? await writeThoroughly(send, write, { arrays, look }) : allOf(rows.length, quick);
+    habit.page === 'mixed'
+      ? await writeThoroughly(send, write, page)
+      : await writeByGuess(send, write, page, habit);
   const { inserted, updated, deferred } = became;
   habit.page = inserted === rows.length ? 'new' : updated === rows.length ? 'newer' : 'mixed';
   await tidy(send, rows, became, write.trust);
@@ -117,16 +120,18 @@ interface Became {
   isInserted(id: string): boolean;
 }
 
-function allOf(count: number, { as, look }: QuickResult): Became {
-  const isNew = as === 'new';
-  const [inserted, updated] = isNew ? [count, 0] : [0, count];
-  return { inserted, updated, deferred: 0, look, isInserted: () => isNew };
+async function writeByGuess(send: Send, write: RowsWrite, page: Page, habit: Habit): Promise<Became> {
+  const quick = await writeQuickly(send, page, habit);
+  if (quick === null) return writeThoroughly(send, write, page);
+  const isNew = quick.as === 'new';
+  const [inserted, updated] = isNew ? [page.rows.length, 0] : [0, page.rows.length];
+  return { inserted, updated, deferred: 0, look: quick.look, isInserted: () => isNew };
 }
 
 async function writeThoroughly(
   send: Send,
   { noted, at, trust }: RowsWrite,
-  { arrays, look }: { arrays: readonly Buffer[]; look: () => Promise<Answer> },
+  { arrays, look }: Page,
 ): Promise<Became> {
   const params = [noted, at, trust === 'believed', ...arrays];
   const sent = [send(JOIN_BY_HASH), send(UPSERT, params), send(JOIN_AS_BEFORE), look()];
@@ -153,14 +158,12 @@ async function tidy(
   const idsOf = (list: Answer['rows']): string[] => list.map(({ id }) => String(id));
   const slippedIn = idsOf(found.filter(({ raw }) => raw === null)).filter(isInserted);
   // An older good version does not tell that a newer one could not be mirrored.
-  const cured = idsOf(
-    found.filter(
-      ({ id, raw }) =>
-        raw !== null &&
-        (trust === 'believed' || settlesQuarantine(stamps.get(String(id)) ?? null, String(raw))),
-    ),
+  const cured = found.filter(
+    ({ id, raw }) =>
+      raw !== null &&
+      (trust === 'believed' || settlesQuarantine(stamps.get(String(id)) ?? null, String(raw))),
   );
-  if (cured.length > 0) await send(CURE, [cured]);
+  if (cured.length > 0) await send(CURE, [idsOf(cured), cured.map(({ raw }) => String(raw))]);
   if (slippedIn.length > 0) {
     await inOrder([send(MARK_SLIPPED_IN, [slippedIn]), send(DELETE_SLIPPED_IN, [slippedIn])]);
   }
