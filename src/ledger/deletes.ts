@@ -5,7 +5,7 @@
 import { FIELDS } from '../clients/fields.ts';
 import { cutToMicroseconds, type Instant } from '../clients/instant.ts';
 import type { FieldValue } from '../clients/record.ts';
-import { canonicalJson } from '../clients/record.ts';
+import { canonicalJson, rawText } from '../clients/record.ts';
 import { NEXT_REVISION, ownDelete } from '../warehouse/dialect.ts';
 import { type SqlValue, type Statement, statement, type Warehouse } from '../warehouse/warehouse.ts';
 import { dialectOf } from './editedRows.ts';
@@ -33,6 +33,28 @@ export async function readDeletes(
     at: row.at as Instant,
     document: JSON.parse(String(row.values_json)) as Deleted['document'],
   }));
+}
+
+/** All that were deleted here and are remembered, with their values as text. */
+export async function readDeletedText(
+  warehouse: Warehouse,
+  after: string,
+  limit: number,
+): Promise<readonly { readonly id: string; readonly raw: string }[]> {
+  const sql = 'SELECT id, values_json FROM mirror_deletes WHERE id > ? ORDER BY id LIMIT ?';
+  const rows = await warehouse.read({ sql, params: [after, limit] });
+  return rows.map((row) => ({ id: String(row.id), raw: String(row.values_json) }));
+}
+
+/** Takes excluded fields out of the values, its merge base and its unknown fields; not of one that was deleted anew since. */
+export function redactDeleted(
+  { id, raw }: { readonly id: string; readonly raw: string },
+  fields: readonly string[],
+): Statement[] {
+  const kept = rawText(JSON.parse(raw), new Set(fields));
+  if (kept === raw) return [];
+  const sql = 'UPDATE mirror_deletes SET values_json = ? WHERE id = ? AND values_json = ?';
+  return [statement(sql, [kept, id, raw])];
 }
 
 /** Claims a delete under the token, unless somebody else holds it or it is no longer wanted. Returns its id. */

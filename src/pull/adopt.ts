@@ -3,14 +3,15 @@
  * the mirror holds before the new shape is stored, so that a crash between the two only erases again.
  */
 import { SyncError } from '../errors.ts';
+import { readDeletedText, redactDeleted } from '../ledger/deletes.ts';
 import { readQuarantine, redactQuarantined } from '../ledger/quarantine.ts';
 import { putSetting } from '../ledger/settings.ts';
 import type { Engine } from '../rows/engine.ts';
 import { countHolding, eraseBatch, eraseJournals } from '../warehouse/erase.ts';
-import type { Lease, StatementResult } from '../warehouse/warehouse.ts';
+import type { Lease, Statement, StatementResult } from '../warehouse/warehouse.ts';
 
 const ROWS_PER_BATCH = 5_000;
-const QUARANTINED_PER_BATCH = 200;
+const TEXTS_PER_BATCH = 200;
 /** Rows that users hold are waited for this long; then the backfill ends and can be run again. */
 const LOCKED_ATTEMPTS = 60;
 const LOCKED_WAIT_MS = 1_000;
@@ -30,7 +31,8 @@ export async function eraseExcluded(
   if (excluded.length === 0) return;
   await eraseRows(engine, lease, excluded);
   await warehouse.commit(eraseJournals(warehouse.kind, excluded), lease);
-  await eraseQuarantine(engine, lease, excluded);
+  await eraseTexts(engine, lease, { read: readQuarantine, redact: redactQuarantined, excluded });
+  await eraseTexts(engine, lease, { read: readDeletedText, redact: redactDeleted, excluded });
 }
 
 async function eraseRows(engine: Engine, lease: Lease, excluded: readonly string[]): Promise<void> {
@@ -51,12 +53,22 @@ async function eraseRows(engine: Engine, lease: Lease, excluded: readonly string
   }
 }
 
-async function eraseQuarantine(engine: Engine, lease: Lease, excluded: readonly string[]): Promise<void> {
-  let after = '';
-  for (;;) {
-    const rows = await readQuarantine(engine.warehouse, after, QUARANTINED_PER_BATCH);
-    const writes = rows.flatMap((row) => redactQuarantined(row, excluded));
-    if (writes.length > 0) await engine.warehouse.commit(writes, lease);
+/** Where rows are kept as text. */
+interface Texts<Row> {
+  read(warehouse: Engine['warehouse'], after: string, limit: number): Promise<readonly Row[]>;
+  redact(row: Row, fields: readonly string[]): readonly Statement[];
+  readonly excluded: readonly string[];
+}
+
+async function eraseTexts<Row extends { readonly id: string }>(
+  { warehouse }: Engine,
+  lease: Lease,
+  { read, redact, excluded }: Texts<Row>,
+): Promise<void> {
+  for (let after = ''; ; ) {
+    const rows = await read(warehouse, after, TEXTS_PER_BATCH);
+    const writes = rows.flatMap((row) => redact(row, excluded));
+    if (writes.length > 0) await warehouse.commit(writes, lease);
     const last = rows.at(-1);
     if (last === undefined) return;
     after = last.id;

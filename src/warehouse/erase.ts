@@ -28,7 +28,7 @@ export function countHolding(kind: Kind, fields: readonly string[]): Query {
   return { sql: `SELECT count(*) AS count FROM clients WHERE ${holdsOne(kind, fields)}`, params: [] };
 }
 
-/** The journals: entries of these fields go, whole rows lose the field. Quarantine is the ledger's: raw text. */
+/** The journals: entries of these fields go, whole rows lose the field. What holds rows as text is the ledger's. */
 export function eraseJournals(kind: Kind, fields: readonly string[]): Statement[] {
   const marks = fields.map(() => '?').join(', ');
   const text = kind === 'postgres' ? '::text' : '';
@@ -47,7 +47,6 @@ export function eraseJournals(kind: Kind, fields: readonly string[]): Statement[
     statement(`DELETE FROM mirror_conflicts WHERE field IN (${marks})`, fields),
     ...['base', 'value'].map((column) => wholeRows('mirror_edits', column)),
     ...['base', 'local', 'remote'].map((column) => wholeRows('mirror_conflicts', column)),
-    rewrite('mirror_deletes', 'values_json'),
     rewrite('mirror_pushes', 'sent'),
     rewrite('mirror_pushes', 'before'),
   ];
@@ -63,23 +62,30 @@ function holdsOne(kind: Kind, fields: readonly string[]): string {
   return [...inColumns, ...inJson].join(' OR ');
 }
 
-/** Names come from the settings, where they are checked to be plain words; quoted all the same. */
-function quoted(name: string): string {
-  return name.replaceAll("'", "''");
+/**
+ * A name as the settings have it, in lower case: the source may spell it otherwise. Settings are checked to be plain
+ * words; quoted all the same.
+ */
+function lowered(name: string): string {
+  return `'${name.toLowerCase().replaceAll("'", "''")}'`;
 }
 
-/** The JSON object without those keys; NULL where nothing is left of it. */
+/** The JSON object without those keys, however they are spelt; NULL where nothing is left of it. */
 function without(kind: Kind, column: string, fields: readonly string[]): string {
   if (kind === 'postgres') {
-    const keys = `ARRAY[${fields.map((field) => `'${quoted(field)}'`).join(', ')}]`;
-    return `nullif(${column} - ${keys}, '{}'::jsonb)`;
+    const names = `ARRAY[${fields.map(lowered).join(', ')}]`;
+    return `(SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(${column}) m WHERE lower(m.key) <> ALL (${names}))`;
   }
-  const paths = fields.map((field) => `'$."${quoted(field)}"'`).join(', ');
-  return `nullif(json_remove(${column}, ${paths}), '{}')`;
+  // One spelling at a time: a path that is NULL would make all of it NULL.
+  const paths = fields.map(
+    (field) =>
+      `coalesce((SELECT m.fullkey FROM json_each(${column}) m WHERE lower(m.key) = ${lowered(field)}), '$.""')`,
+  );
+  return `nullif(json_remove(${column}, ${paths.join(', ')}), '{}')`;
 }
 
 function hasKey(kind: Kind, column: string, field: string): string {
-  return kind === 'postgres'
-    ? `jsonb_exists(${column}, '${quoted(field)}')`
-    : `json_type(${column}, '$."${quoted(field)}"') IS NOT NULL`;
+  const members = kind === 'postgres' ? 'jsonb_object_keys' : 'json_each';
+  const key = kind === 'postgres' ? 'm' : 'm.key';
+  return `EXISTS (SELECT 1 FROM ${members}(${column}) m WHERE lower(${key}) = ${lowered(field)})`;
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Instant, nextTick } from '../../src/clients/instant.ts';
 import { ENGINES, type Mirror, startMirror } from '../support/mirror.ts';
+import { connectToMirror } from '../support/storyUser.ts';
 
 let mirror: Mirror | undefined;
 afterEach(async () => {
@@ -138,5 +139,37 @@ describe.each(ENGINES)('the shape on %s', (engine) => {
     expect((await held()).includes('078-05-1120')).toBe(false);
     expect(await mirror.read('SELECT count(fax) AS faxes FROM clients')).toEqual([{ faxes: 0 }]);
     expect(await mirror.read('SELECT count(*) AS count FROM clients')).toEqual([{ count: 300 }]);
+  });
+
+  it('erases it, however it is spelt, from clients that are read no more, and from a delete that is refused', async () => {
+    const secret = '078-05-1120';
+    mirror = await startMirror(engine, {
+      clients: 30,
+      faults: { extraField: { name: 'SSN', value: secret } },
+    });
+    const { simulator, run } = mirror;
+    const user = await connectToMirror(mirror);
+    const env = { MIRROR_PUSH_DELETES: 'true', MIRROR_LOOKBACK_SECONDS: '0' };
+    await mirror.ok(['sync'], env);
+    const [gone = '', refused = '', waiting = '', edited = ''] = ids(mirror, 4);
+    simulator.source.remove(gone);
+    await mirror.ok(['reconcile', '--allow-mass-delete'], env);
+    await user.run(`UPDATE clients SET fax = '1' WHERE id IN ('${edited}', '${refused}')`);
+    await user.run(`DELETE FROM clients WHERE id = '${refused}'`);
+    simulator.setFaults({ extraField: { name: 'SSN', value: secret }, denyClients: [refused] });
+    await run(['push'], env);
+    await user.run(`DELETE FROM clients WHERE id = '${waiting}'`);
+    const tables = ['clients', 'mirror_deletes', 'mirror_edits', 'mirror_conflicts', 'mirror_pushes'];
+    const held = async () => {
+      const all = await Promise.all(
+        tables.map(async (table) => [table, await mirror?.read(`SELECT * FROM ${table}`)]),
+      );
+      return all.filter((one) => JSON.stringify(one).includes(secret)).map(([table]) => table);
+    };
+    expect(await held()).toEqual(expect.arrayContaining(['clients', 'mirror_deletes']));
+    await mirror.ok(['backfill'], { ...env, MIRROR_EXCLUDE_FIELDS: 'ssn' });
+    expect(await held()).toEqual([]);
+    expect(await mirror.read('SELECT id FROM clients WHERE _deleted_at IS NOT NULL')).toEqual([{ id: gone }]);
+    await user.close();
   });
 });
