@@ -38,13 +38,13 @@ export async function commit(
   return results.value;
 }
 
-/** Sent without waiting, but for what comes behind rows whose first statement may not have been the last. */
-async function applyAll(send: Send, writes: readonly Write[], habit: Habit): Promise<readonly WriteResult[]> {
+/** Sent without waiting, but for what comes behind rows that are written by a guess, which may be wrong. */
+async function applyAll(send: Send, writes: readonly Write[], guess: Habit): Promise<readonly WriteResult[]> {
   const sent: Promise<WriteResult>[] = [];
   for (const write of writes) {
-    const mayGoOn = write.kind === 'rows' && habit.page !== 'mixed';
-    sent.push(apply(send, write, habit));
-    if (mayGoOn) await inOrder(sent);
+    const isGuessed = write.kind === 'rows' && guess.page !== 'mixed';
+    sent.push(apply(send, write, guess));
+    if (isGuessed) await inOrder(sent);
   }
   return inOrder(sent);
 }
