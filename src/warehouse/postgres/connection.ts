@@ -1,7 +1,8 @@
 /**
  * Connections and transactions. A unit of work takes one connection of the pool and passes it on; its statements are
- * sent without waiting for one another, so that a read costs one round trip, and a commit, whose answers are judged
- * first, two.
+ * sent without waiting for one another, so that a read costs one round trip. A commit costs three: BEGIN is waited for,
+ * because were it refused (by a pooler without a server to give) what is sent behind it would be committed each by
+ * itself; and the answers are judged before COMMIT.
  *
  * No session state, for a pooler in transaction mode would mix it up: unnamed statements, and every setting is
  * `SET LOCAL`. Deadlock with a user is excluded by patience: we wait for a lock for less time than Postgres
@@ -80,17 +81,12 @@ export function createConnection(options: ConnectionOptions): Connection {
   const attempts = Math.max(1, Math.round((options.lockTimeoutMs ?? PATIENCE_MS) / oneWaitMs));
   const settings = settingsFor(options.schema);
 
-  /** Runs one transaction, which `work` commits, on one connection, which goes back to the pool clean or not at all. */
-  const transact = async <T>(begin: string, work: (send: Send) => Promise<T>): Promise<T> => {
+  /** Lends a connection, which goes back to the pool without an open transaction or not at all. */
+  const lend = async <T>(work: (send: Send) => Promise<T>): Promise<T> => {
     const client = await pool.connect();
     let broken: Error | undefined;
     try {
-      const send: Send = async (sql, params = []) => toAnswer(await client.query(sql, [...params]));
-      // The work's first statements are sent behind this one without waiting for its answer.
-      const [begun, done] = await Promise.allSettled([client.query(begin), work(send)]);
-      if (begun.status === 'rejected') throw begun.reason;
-      if (done.status === 'rejected') throw done.reason;
-      return done.value;
+      return await work(async (sql, params = []) => toAnswer(await client.query(sql, [...params])));
     } catch (error) {
       broken = await rollBack(client);
       throw error;
@@ -98,6 +94,14 @@ export function createConnection(options: ConnectionOptions): Connection {
       client.release(broken);
     }
   };
+
+  const transact = <T>(lockTimeoutMs: number, body: (send: Send) => Promise<T>): Promise<T> =>
+    lend(async (send) => {
+      await send(`${BEGIN_WRITE}; ${settings(lockTimeoutMs)}`);
+      const result = await body(send);
+      await send('COMMIT');
+      return result;
+    });
 
   const retried = async <T>(run: (attempt: number) => Promise<T>): Promise<T> => {
     for (let attempt = 1; ; attempt += 1) {
@@ -114,35 +118,16 @@ export function createConnection(options: ConnectionOptions): Connection {
     label,
     schema: options.schema,
     read: (sql, params) =>
-      retried(() => transact(`BEGIN READ ONLY; ${settings(oneWaitMs)}`, readAlone(sql, params))),
-    write: (body) =>
-      retried((attempt) =>
-        transact(
-          `${BEGIN_WRITE}; ${settings(oneWaitMs)}`,
-          thenCommit((send) => body(send, attempt)),
-        ),
+      retried(() =>
+        lend(async (send) => {
+          // Behind a statement that failed COMMIT rolls back, so it need not wait for the answer.
+          const sent = [send(`BEGIN READ ONLY; ${settings(oneWaitMs)}`), send(sql, params), send('COMMIT')];
+          return (await inOrder(sent))[1] as Answer;
+        }),
       ),
-    migrate: (body) =>
-      retried(() => transact(`${BEGIN_WRITE}; ${settings(STATEMENT_TIMEOUT_MS)}`, thenCommit(body))),
+    write: (body) => retried((attempt) => transact(oneWaitMs, (send) => body(send, attempt))),
+    migrate: (body) => retried(() => transact(STATEMENT_TIMEOUT_MS, body)),
     close: () => pool.end(),
-  };
-}
-
-const COMMIT = 'COMMIT';
-
-/** After a statement that failed COMMIT rolls back, so it need not wait for the answer. */
-function readAlone(sql: string, params: readonly unknown[]): (send: Send) => Promise<Answer> {
-  return async (send) => {
-    const [answer] = await inOrder([send(sql, params), send(COMMIT)]);
-    return answer as Answer;
-  };
-}
-
-function thenCommit<T>(body: (send: Send) => Promise<T>): (send: Send) => Promise<T> {
-  return async (send) => {
-    const result = await body(send);
-    await send(COMMIT);
-    return result;
   };
 }
 

@@ -106,9 +106,15 @@ export async function writeRows(send: Send, write: RowsWrite, habit: Habit): Pro
       ? await writeThoroughly(send, write, page)
       : await writeByGuess(send, write, page, habit);
   const { inserted, updated, deferred } = became;
-  habit.page = inserted === rows.length ? 'new' : updated === rows.length ? 'newer' : 'mixed';
+  habit.page = kindOf(became, rows.length);
   await tidy(send, rows, became, write.trust);
   return { inserted, updated, deferred, unchanged: write.rows.length - inserted - updated - deferred };
+}
+
+/** After a guess that was wrong, as all are while a user's create waits, the next page is not guessed at. */
+function kindOf({ inserted, updated, isMissed }: Became, count: number): Habit['page'] {
+  if (isMissed) return 'mixed';
+  return inserted === count ? 'new' : updated === count ? 'newer' : 'mixed';
 }
 
 /** What became of the rows, with the answer to the look behind them. */
@@ -117,15 +123,17 @@ interface Became {
   readonly updated: number;
   readonly deferred: number;
   readonly look: Answer;
+  /** A guess at the page was wrong. */
+  readonly isMissed: boolean;
   isInserted(id: string): boolean;
 }
 
 async function writeByGuess(send: Send, write: RowsWrite, page: Page, habit: Habit): Promise<Became> {
   const quick = await writeQuickly(send, page, habit);
-  if (quick === null) return writeThoroughly(send, write, page);
+  if (quick === null) return { ...(await writeThoroughly(send, write, page)), isMissed: true };
   const isNew = quick.as === 'new';
   const [inserted, updated] = isNew ? [page.rows.length, 0] : [0, page.rows.length];
-  return { inserted, updated, deferred: 0, look: quick.look, isInserted: () => isNew };
+  return { inserted, updated, deferred: 0, look: quick.look, isMissed: false, isInserted: () => isNew };
 }
 
 async function writeThoroughly(
@@ -142,6 +150,7 @@ async function writeThoroughly(
     updated: Number(became?.updated),
     deferred: Number(became?.deferred),
     look: seen as Answer,
+    isMissed: false,
     isInserted: (id) => String(became?.new_ids ?? '').includes(id),
   };
 }

@@ -37,6 +37,8 @@ interface Proxy {
   turns(): number;
   /** Cuts every connection as soon as a client sends this text, which does not get through. */
   cutAt(text: string | null): void;
+  /** What a client sends gets through with this text made nonsense. */
+  spoil(text: string): void;
   close(): void;
 }
 
@@ -45,6 +47,7 @@ async function createProxy(target: string): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let sent = '';
   let trap: string | null = null;
+  let spoilt: string | null = null;
   let [turns, isAnswered] = [0, true];
   const server: Server = createServer((near) => {
     const far = connect(Number(new URL(target).port), '127.0.0.1');
@@ -59,7 +62,8 @@ async function createProxy(target: string): Promise<Proxy> {
       isAnswered = false;
       if (trap !== null && text.includes(trap)) {
         for (const socket of sockets) socket.destroy();
-      } else far.write(data);
+      } else if (spoilt === null) far.write(data);
+      else far.write(text.replaceAll(spoilt, 'x'.repeat(spoilt.length)), 'latin1');
     });
     far.on('data', (data) => {
       isAnswered = true;
@@ -78,6 +82,9 @@ async function createProxy(target: string): Promise<Proxy> {
     turns: () => turns,
     cutAt: (text) => {
       trap = text;
+    },
+    spoil(text) {
+      spoilt = text;
     },
     close() {
       server.close();
@@ -236,6 +243,23 @@ describe('a commit', () => {
     await user.query('COMMIT');
     expect(await names(warehouse)).toEqual([]);
     await warehouse.close();
+    await test.dispose();
+  });
+
+  it('whose BEGIN is refused writes nothing, though the session goes on', async () => {
+    const test = await postgres.make();
+    const reader = await test.open();
+    const proxy = await createProxy(test.url);
+    // As in the schema public, the tables are found without the settings of the transaction.
+    const url = `${proxy.url}?options=${encodeURIComponent(`-c search_path="${test.schema.replace(' ', '\\ ')}"`)}`;
+    const warehouse = await test.openWith({ url });
+    await warehouse.commit([put('a')]);
+    proxy.spoil('BEGIN ISOLATION');
+    expect((await failure(warehouse.commit([put('b'), put('c')]))).code).toBe('WAREHOUSE_FAILED');
+    expect(await names(reader)).toEqual(['a']);
+    await warehouse.close();
+    await reader.close();
+    proxy.close();
     await test.dispose();
   });
 
