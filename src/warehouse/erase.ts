@@ -33,12 +33,14 @@ export function eraseJournals(kind: Kind, fields: readonly string[]): Statement[
   const marks = fields.map(() => '?').join(', ');
   const text = kind === 'postgres' ? '::text' : '';
   const document = (column: string): string => (kind === 'postgres' ? `(${column}::jsonb)` : column);
-  const rewrite = (table: string, column: string, which = ''): Statement =>
-    statement(
-      `UPDATE ${table} SET ${column} = (${without(kind, document(column), fields)})${text} WHERE ${which}(${fields
-        .map((field) => hasKey(kind, document(column), field))
-        .join(' OR ')})`,
+  const rewrite = (table: string, column: string, which = ''): Statement => {
+    // With its table: the members of a JSON object have a column `value` too.
+    const held = document(`${table}.${column}`);
+    const holdsOne = fields.map((field) => hasKey(kind, held, field)).join(' OR ');
+    return statement(
+      `UPDATE ${table} SET ${column} = (${without(kind, held, fields)})${text} WHERE ${which}(${holdsOne})`,
     );
+  };
   // An entry without a field is about a whole row, whose values it holds.
   const wholeRows = (table: string, column: string): Statement =>
     rewrite(table, column, 'field IS NULL AND ');

@@ -87,8 +87,8 @@ const LOOK = `SELECT id, raw FROM mirror_quarantine WHERE id = ANY ($1::text[])
 const CURE = `DELETE FROM mirror_quarantine q USING unnest($1::text[], $2::text[]) AS i (id, raw)
   WHERE q.id = i.id AND q.raw = i.raw`;
 /**
- * Only what this transaction inserted, so nothing is waited for and no foreign key of a user's is in the way. A row that was there
- * before may stand on `mirror_deletes` too: the source refused its delete, which is tried again.
+ * Only what this transaction inserted, so nothing is waited for and no foreign key of a user's is in the way. A row that
+ * was there before may stand on `mirror_deletes` too: the source refused its delete, which is tried again.
  */
 const MARK_SLIPPED_IN = `UPDATE clients SET _revision = ${DELETE_MARK}
   WHERE id = ANY ($1::uuid[]) AND _base IS NULL AND _create IS NULL`;
